@@ -1,0 +1,18 @@
+import { fileURLToPath } from 'node:url';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AppModule } from '../quick-start/app.module.js';
+import { start } from '../quick-start/start.js';
+
+const data = fileURLToPath(new URL('../../fastify/data', import.meta.url));
+const adapter = new FastifyAdapter();
+
+// Uploads of any type arrive as they were sent, so nothing may parse them first.
+adapter.getInstance().removeAllContentTypeParsers();
+adapter.getInstance().addContentTypeParser('*', (_request, _payload, done) => {
+  done(null);
+});
+
+await start(
+  await NestFactory.create<NestFastifyApplication>(AppModule.withFilesIn(data), adapter, { bodyParser: false }),
+);

@@ -1,0 +1,32 @@
+import { InvalidApiKeyException, MissingCredentialsException } from '../errors/authentication.exceptions.js';
+import { KeyStoreUnavailableException } from '../errors/key.exceptions.js';
+import { withoutStack, type KeyfenceException } from '../errors/refusal.exception.js';
+import type { Authentication } from '../principal/authentication.js';
+
+/** The refusal for whoever is not authenticated: the same from the middleware and from the guard. */
+export function exceptionFor(authentication: Exclude<Authentication, { status: 'authenticated' }>): KeyfenceException {
+  return withoutStack(() => {
+    switch (authentication.status) {
+      case 'missing':
+        return new MissingCredentialsException();
+      case 'invalid':
+        return new InvalidApiKeyException(authentication.reason);
+      case 'unavailable':
+        return new KeyStoreUnavailableException(authentication.cause);
+    }
+  });
+}
+
+/** The `WWW-Authenticate` header that goes with a refusal (RFC 6750, section 3), or `undefined` where none does. */
+export function challengeFor(refusal: KeyfenceException): string | undefined {
+  switch (refusal.errorCode) {
+    case 'missing_credentials':
+      return 'Bearer realm="api"';
+    case 'invalid_api_key':
+      return 'Bearer realm="api", error="invalid_token", error_description="The API key is not valid"';
+    case 'insufficient_scope':
+      return 'Bearer realm="api", error="insufficient_scope"';
+    default:
+      return undefined;
+  }
+}

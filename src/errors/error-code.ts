@@ -1,0 +1,29 @@
+/**
+ * Every refusal carries one of these stable codes, as `errorCode` on the exception and in the response body.
+ * Branch on the code, never on the message.
+ */
+export type KeyfenceErrorCode =
+  // 401
+  | 'missing_credentials'
+  | 'invalid_api_key'
+  // 403
+  | 'insufficient_scope'
+  | 'undeclared_route'
+  | 'path_escape'
+  | 'grant_exceeded'
+  // 400
+  | 'invalid_path'
+  // 404
+  | 'file_not_found'
+  | 'key_not_found'
+  // 409
+  | 'file_exists'
+  | 'not_a_file'
+  | 'directory_not_empty'
+  // 413
+  | 'file_too_large'
+  // 416
+  | 'range_not_satisfiable'
+  // 503
+  | 'key_store_unavailable'
+  | 'storage_unavailable';

@@ -1,0 +1,35 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { PathEscapeException } from '../errors/path.exceptions.js';
+import { withoutStack } from '../errors/refusal.exception.js';
+import { RequiredPrincipal } from '../tenant/current-principal.decorator.js';
+import { TenantDirectoryPipe } from './tenant-directory.pipe.js';
+
+/** Parameter: the directory of the caller's tenant. Without a valid key the call is answered `missing_credentials`. */
+export const TenantFiles = (): ParameterDecorator => RequiredPrincipal(TenantDirectoryPipe);
+
+/** Parts of a request that tell what was asked for, on Express, Fastify and node:http. */
+interface WildcardRequest {
+  readonly params?: Readonly<Record<string, string | readonly string[]>>;
+  readonly originalUrl?: string;
+  readonly url?: string;
+}
+
+/**
+ * Parameter: what the wildcard of the route stands for, as one path: of `GET /files/a/b` on `@Get('files/*path')` it is
+ * `a/b`, on Express and on Fastify. It is the caller's text: give it to a verb of {@link TenantFiles} and to nothing else.
+ * A slash that was sent encoded (`%2F`) is refused, since the two would take it differently.
+ */
+export const TenantPath = createParamDecorator((_data: unknown, context: ExecutionContext): string => {
+  const request = context.switchToHttp().getRequest<WildcardRequest>();
+  const [path = ''] = (request.originalUrl ?? request.url ?? '').split('?', 1);
+  if (/%2f|%5c/i.test(path)) throw withoutStack(() => new PathEscapeException('encoded'));
+  return wildcardOf(request.params ?? {});
+});
+
+/** Express 5 gives the components of a named wildcard, Fastify `*`, and Express 4 its first number. */
+function wildcardOf(params: Readonly<Record<string, string | readonly string[]>>): string {
+  const components = Object.values(params).find((value) => typeof value !== 'string');
+  if (components !== undefined) return components.join('/');
+  const text = params['*'] ?? params['0'] ?? '';
+  return typeof text === 'string' ? text : '';
+}

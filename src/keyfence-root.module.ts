@@ -1,0 +1,120 @@
+import * as common from '@nestjs/common';
+import {
+  ConfigurableModuleBuilder,
+  Global,
+  Inject,
+  Module,
+  type CanActivate,
+  type MiddlewareConsumer,
+  type NestModule,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { APP_GUARD, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
+import { ApiKeyAuthenticator } from './api-key/api-key-authenticator.service.js';
+import { API_KEY_OPTIONS } from './api-key/api-key-options.js';
+import { ApiKeyService } from './api-key/api-key.service.js';
+import { ApiKeyStore } from './api-key/api-key.store.js';
+import { ApiKeyValidationMiddleware } from './api-key/api-key-validation.middleware.js';
+import { Clock, SystemClock } from './api-key/clock.js';
+import { KeyfenceConfigurationError } from './errors/configuration.error.js';
+import { FILE_OPTIONS } from './files/file-options.js';
+import { FileService } from './files/file.service.js';
+import type { KeyfenceOptions } from './options.js';
+import { resolveOptions, type ResolvedOptions } from './resolve-options.js';
+import { RouteCoverage } from './scope/route-coverage.service.js';
+import { SCOPE_OPTIONS } from './scope/scope-options.js';
+import { ScopedKeyGuard } from './scope/scoped-key.guard.js';
+import { TenantContext } from './tenant/tenant-context.service.js';
+import { TenantContextInterceptor } from './tenant/tenant-context.interceptor.js';
+import { mountTenantContext } from './tenant/mount-tenant-context.js';
+
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+  new ConfigurableModuleBuilder<KeyfenceOptions>({
+    moduleName: 'Keyfence',
+    optionsInjectionToken: Symbol.for('nestjs-keyfence:options'),
+  })
+    .setClassMethodName('forRoot')
+    .setFactoryMethodName('createKeyfenceOptions')
+    .build();
+
+const RESOLVED_OPTIONS = Symbol.for('nestjs-keyfence:resolved-options');
+
+/** Every route: Nest 11 and later write it one way, Nest 10 another, and each takes the other's for no route at all. */
+const EVERY_ROUTE = 'ParseDatePipe' in common ? '{*splat}' : '*';
+
+/** With `guard: 'manual'` the place of the global guard is taken by one that leaves every handler to its own guards. */
+const NO_GUARD: CanActivate = { canActivate: () => true };
+
+const EXPORTED = [
+  API_KEY_OPTIONS,
+  ApiKeyAuthenticator,
+  ApiKeyService,
+  ApiKeyStore,
+  ApiKeyValidationMiddleware,
+  FileService,
+  RouteCoverage,
+  ScopedKeyGuard,
+  TenantContext,
+  TenantContextInterceptor,
+];
+
+/**
+ * What `KeyfenceModule.forRoot()` stands for: all providers, and what is mounted, once for an application.
+ * @internal
+ */
+@Global()
+@Module({
+  providers: [
+    { provide: RESOLVED_OPTIONS, useFactory: resolveOptions, inject: [MODULE_OPTIONS_TOKEN] },
+    { provide: ApiKeyStore, useFactory: ({ store }: ResolvedOptions) => store, inject: [RESOLVED_OPTIONS] },
+    { provide: API_KEY_OPTIONS, useFactory: ({ apiKey }: ResolvedOptions) => apiKey, inject: [RESOLVED_OPTIONS] },
+    { provide: FILE_OPTIONS, useFactory: ({ files }: ResolvedOptions) => files, inject: [RESOLVED_OPTIONS] },
+    { provide: SCOPE_OPTIONS, useFactory: ({ scope }: ResolvedOptions) => scope, inject: [RESOLVED_OPTIONS] },
+    { provide: Clock, useClass: SystemClock },
+    ApiKeyAuthenticator,
+    ApiKeyService,
+    ApiKeyValidationMiddleware,
+    FileService,
+    RouteCoverage,
+    ScopedKeyGuard,
+    TenantContext,
+    TenantContextInterceptor,
+    {
+      provide: APP_GUARD,
+      useFactory: ({ scope }: ResolvedOptions, guard: ScopedKeyGuard) => (scope.guard === 'global' ? guard : NO_GUARD),
+      inject: [RESOLVED_OPTIONS, ScopedKeyGuard],
+    },
+  ],
+  exports: EXPORTED,
+})
+export class KeyfenceRootModule extends ConfigurableModuleClass implements NestModule, OnModuleInit {
+  constructor(
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly adapterHost: HttpAdapterHost,
+    private readonly modules: ModulesContainer,
+  ) {
+    super();
+  }
+
+  /** @throws KeyfenceConfigurationError if the application has two of these: which store would decide? */
+  onModuleInit(): void {
+    const mounted = [...this.modules.values()].filter((module) => module.metatype === KeyfenceRootModule);
+    if (mounted.length > 1) {
+      throw new KeyfenceConfigurationError(
+        'KeyfenceModule.forRoot()',
+        'was called more than once in this application',
+        'Call it in the root module only; its providers are global, and a feature module may import KeyfenceModule bare.',
+      );
+    }
+  }
+
+  configure(consumer: MiddlewareConsumer): void {
+    mountTenantContext(this.adapterHost.httpAdapter);
+    const { mount, exclude } = this.options.middleware;
+    if (!mount) return;
+    consumer
+      .apply(ApiKeyValidationMiddleware)
+      .exclude(...exclude.map((route) => (typeof route === 'string' ? route : { ...route })))
+      .forRoutes(EVERY_ROUTE);
+  }
+}

@@ -1,0 +1,14 @@
+import type { Scope } from './scope.js';
+import type { TenantId } from './tenant-id.js';
+
+/** Who is calling: what a valid API key becomes, and all that later code sees of it. Frozen. */
+export interface Principal {
+  readonly tenantId: TenantId;
+  /** The id of the key's record; safe to log. */
+  readonly keyId: string;
+  readonly scopes: readonly Scope[];
+  /** When the key stops working, if it does. */
+  readonly expiresAt?: Date;
+  /** What the issuer noted on the key. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
