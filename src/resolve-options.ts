@@ -84,7 +84,7 @@ function resolveApiKey(options: KeyfenceOptions): ApiKeyOptions {
       throw wrong(`apiKey.${name}`, value, 'Give 1 to 16 lower-case letters and digits, a letter first');
     }
   }
-  checkFunction('clientAddress', options.clientAddress, 'of the request that returns an address');
+  checkFunction('clientAddress', options, 'of the request that returns an address');
   return {
     header: header.toLowerCase(),
     bearer: flag('apiKey.bearer', bearer, false),
@@ -102,7 +102,7 @@ function resolveFiles(files: KeyfenceOptions['files']): FileOptions | undefined 
   if (typeof root !== 'string' || root === '') {
     throw wrong('files.root', root, 'Give an absolute path. Is the environment variable that holds it set?');
   }
-  checkFunction('files.rootFor', files.rootFor, 'of the tenant id that returns an absolute path');
+  checkFunction('files.rootFor', files, 'of the tenant id that returns an absolute path');
   if (requireStrictness !== undefined && !isStrictness(requireStrictness)) {
     throw wrong(
       'files.requireStrictness',
@@ -143,7 +143,8 @@ function oneOf<const T extends string>(option: string, value: T | undefined, all
   throw wrong(option, value, `Give one of ${allowed.map((name) => `'${name}'`).join(', ')}`);
 }
 
-function checkFunction(option: string, value: unknown, what: string): void {
+function checkFunction(option: string, parent: object, what: string): void {
+  const value: unknown = Reflect.get(parent, option.slice(option.indexOf('.') + 1));
   if (value !== undefined && typeof value !== 'function') throw wrong(option, value, `Give a function ${what}`);
 }
 

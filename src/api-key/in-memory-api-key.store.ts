@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { KeyfenceConfigurationError } from '../errors/configuration.error.js';
-import { isScope, SCOPE_RULE, type Scope } from '../principal/scope.js';
+import { isScope, SCOPE_RULE } from '../principal/scope.js';
 import { isTenantId, TENANT_ID_RULE, type TenantId } from '../principal/tenant-id.js';
 import { FOREIGN_KEY_LENGTH, readForeignKey } from './api-key-format.js';
 import type { ApiKeyRecord } from './api-key-record.js';
