@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from '../quick-start/app.module.js';
+import { FilesController } from './files.controller.js';
 import { start } from '../quick-start/start.js';
 
 const data = fileURLToPath(new URL('../../fastify/data', import.meta.url));
@@ -14,5 +15,7 @@ adapter.getInstance().addContentTypeParser('*', (_request, _payload, done) => {
 });
 
 await start(
-  await NestFactory.create<NestFastifyApplication>(AppModule.withFilesIn(data), adapter, { bodyParser: false }),
+  await NestFactory.create<NestFastifyApplication>(AppModule.create(data, FilesController), adapter, {
+    bodyParser: false,
+  }),
 );

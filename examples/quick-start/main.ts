@@ -6,4 +6,4 @@ import { start } from './start.js';
 const data = fileURLToPath(new URL('../../quick-start/data', import.meta.url));
 
 // Uploads of any type arrive as they were sent, so nothing may parse them first.
-await start(await NestFactory.create(AppModule.withFilesIn(data), { bodyParser: false }));
+await start(await NestFactory.create(AppModule.create(data), { bodyParser: false }));

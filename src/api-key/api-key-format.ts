@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { deriveLocator, randomBase62, randomHex, toBase62 } from './key-digest.js';
 
 /**
- * The text of a key: `<prefix><environment>_<16 hex id>_<37 base62><6 base62 CRC-32>`, such as `kflive_…`.
+ * The text of a key: `<prefix><environment>_<16 hex id>_<37 base62><6 base62 CRC-32>`, such as `kflive_...`.
  * The id finds the record, the 37 characters are the secret (220 bits), and the checksum covers all that precedes it,
  * so that a mistyped or cut key is refused before any I/O.
  */

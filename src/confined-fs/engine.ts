@@ -17,7 +17,7 @@ export interface DirectoryHandle {
  * How one platform keeps an operation below an open directory. `open` and `stat` take a path of several components; the
  * others act on one entry by its name, so that nothing is left to resolve.
  *
- * Every method throws the system's error (`code: 'ENOENT'` …), or `PathEscapeException` where the path left the directory.
+ * Every method throws the system's error (`code: 'ENOENT'` ...), or `PathEscapeException` where the path left the directory.
  */
 export interface Engine {
   readonly name: EngineName;

@@ -54,7 +54,7 @@ function refusalFor(error: SystemError): Error {
     case 'EXDEV':
     case 'EBUSY': // a mount point cannot be removed or replaced
       return new PathEscapeException('mount');
-    default: // EIO, EMFILE, ENOSPC, EACCES, EROFS, ESTALE, …
+    default: // EIO, EMFILE, ENOSPC, EACCES, EROFS, ESTALE, ...
       return new StorageUnavailableException(error);
   }
 }

@@ -69,7 +69,7 @@ export class RangeNotSatisfiableException extends HttpException {
   }
 }
 
-/** 503: the storage did not do what it should (EIO, EMFILE, ENOSPC, EACCES, …); `cause` holds the system error. */
+/** 503: the storage did not do what it should (EIO, EMFILE, ENOSPC, EACCES, ...); `cause` holds the system error. */
 export class StorageUnavailableException extends ServiceUnavailableException {
   override readonly errorCode = 'storage_unavailable';
 
