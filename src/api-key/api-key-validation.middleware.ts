@@ -22,20 +22,21 @@ export class ApiKeyValidationMiddleware implements NestMiddleware<IncomingMessag
     @Inject(API_KEY_OPTIONS) private readonly options: ApiKeyOptions,
   ) {}
 
-  use(request: IncomingMessage, response: ServerResponse, next: () => void): void {
+  /** What it returns is awaited by Nest, which gives an error of the handlers behind `next()` to its filters. */
+  use(request: IncomingMessage, response: ServerResponse, next: () => void): void | Promise<void> {
     const raw = rawRequestOf(request);
     if (raw === undefined || isPreflight(request) || recordedAuthentication(raw) !== undefined) {
       next();
       return;
     }
     const found = this.authenticator.authenticate(request, request);
-    if (found instanceof Promise) {
-      void found.then((authentication) => {
-        this.#proceed(raw, authentication, response, next);
-      });
-    } else {
+    if (!(found instanceof Promise)) {
       this.#proceed(raw, found, response, next);
+      return;
     }
+    return found.then((authentication) => {
+      this.#proceed(raw, authentication, response, next);
+    });
   }
 
   #proceed(raw: object, authentication: Authentication, response: ServerResponse, next: () => void): void {
@@ -43,7 +44,8 @@ export class ApiKeyValidationMiddleware implements NestMiddleware<IncomingMessag
       answer(response, exceptionFor(authentication));
       return;
     }
-    recordAuthentication(raw, authentication);
+    // That there is no key is not noted: other middleware may still put one into the header, and looking costs nothing.
+    if (authentication.status !== 'missing') recordAuthentication(raw, authentication);
     if (authentication.status === 'authenticated') attachTenantId(raw, authentication.principal.tenantId);
     next();
   }

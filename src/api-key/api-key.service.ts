@@ -132,7 +132,7 @@ export class TenantApiKeys {
   }
 
   /** The tenant's keys, oldest first, a page at a time. */
-  list(options: ListKeysOptions = {}): Promise<KeyPage> {
+  async list(options: ListKeysOptions = {}): Promise<KeyPage> {
     const { limit = DEFAULT_LIMIT, cursor, includeRevoked = false } = options;
     if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
       throw new KeyfenceConfigurationError(

@@ -74,13 +74,15 @@ export class InMemoryApiKeyStore extends ManagedApiKeyStore {
   }
 
   list(tenantId: TenantId, query: ListKeysQuery): Promise<KeyPage> {
-    const keys = [...this.#byId.values()].filter(
-      (record) => record.tenantId === tenantId && (query.includeRevoked || record.revokedAt === undefined),
-    );
+    const keys = [...this.#byId.values()].filter((record) => record.tenantId === tenantId);
+    // The key that a page ended with may have been revoked since; it still marks the place.
     const start = query.cursor === undefined ? 0 : keys.findIndex((record) => record.id === query.cursor) + 1;
-    const items = keys.slice(start, start + query.limit);
-    const more = start + query.limit < keys.length;
-    return Promise.resolve({ items: structuredClone(items), next: more ? items.at(-1)?.id : undefined });
+    const rest = keys.slice(start).filter((record) => query.includeRevoked || record.revokedAt === undefined);
+    const items = rest.slice(0, query.limit);
+    return Promise.resolve({
+      items: structuredClone(items),
+      next: rest.length > items.length ? items.at(-1)?.id : undefined,
+    });
   }
 
   #add(record: ApiKeyRecord): void {

@@ -32,7 +32,10 @@ export class RootCache {
    */
   acquire(path: string, create: boolean): RootDirectory {
     const cached = this.#roots.get(path);
-    if (cached !== undefined && this.#isFresh(cached)) return cached.root.acquire();
+    if (cached !== undefined) {
+      if (this.#isFresh(cached)) return cached.root.acquire();
+      this.#roots.delete(path);
+    }
     const root = RootDirectory.open(this.engine, path, create);
     this.#roots.set(path, { root, checkedAt: this.now() });
     return root.acquire();
