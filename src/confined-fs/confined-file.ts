@@ -1,4 +1,4 @@
-import { close, closeSync, createReadStream, fstatSync, read, readSync } from 'node:fs';
+import { closeSync, createReadStream, fstatSync, read, readSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { FileTooLargeException, RangeNotSatisfiableException } from '../errors/file.exceptions.js';
@@ -134,7 +134,8 @@ export class ConfinedFile {
 
   #release(): void {
     this.#users -= 1;
-    if (this.#users === 0) close(this.#fd);
+    // In place: waiting for the thread pool, descriptors would pile up while it is busy.
+    if (this.#users === 0) closeSync(this.#fd);
   }
 }
 

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { PathEscapeException } from '../errors/path.exceptions.js';
 import { withoutStack } from '../errors/refusal.exception.js';
@@ -25,7 +26,9 @@ export class Openat2Engine extends EntryOperations {
   }
 
   open(directory: DirectoryHandle, path: ConfinedPath, flags: number): number {
-    const result = this.openat2(directory.fd, path === ROOT_PATH ? '.' : path, flags | O_CLOEXEC, RESOLVE_CONFINED);
+    // RESOLVE_NO_SYMLINKS says ELOOP for every link; O_NOFOLLOW would let some pass for something else (ENOTDIR).
+    const openFlags = (flags & ~constants.O_NOFOLLOW) | O_CLOEXEC;
+    const result = this.openat2(directory.fd, path === ROOT_PATH ? '.' : path, openFlags, RESOLVE_CONFINED);
     if (result < 0) throw openError(result);
     return result;
   }

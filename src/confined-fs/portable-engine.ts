@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, lstatSync, openSync, realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { PathEscapeException } from '../errors/path.exceptions.js';
 import { withoutStack } from '../errors/refusal.exception.js';
@@ -26,7 +26,7 @@ export class PortableEngine extends EntryOperations {
 
   open(directory: DirectoryHandle, path: ConfinedPath, flags: number): number {
     const wanted = path === ROOT_PATH ? directory.realPath : `${directory.realPath}/${path}`;
-    const fd = openSync(wanted, flags);
+    const fd = openUnlessLinked(directory.realPath, path, wanted, flags);
     try {
       const opened = fstatSync(fd, { bigint: true });
       const named = statSync(wanted, { bigint: true });
@@ -44,4 +44,22 @@ export class PortableEngine extends EntryOperations {
   protected pathOf(directory: DirectoryHandle): string {
     return directory.realPath;
   }
+}
+
+/** An open that fails behind a planted link must not tell what is there: it is answered like one that succeeds. */
+function openUnlessLinked(root: string, path: ConfinedPath, wanted: string, flags: number): number {
+  try {
+    return openSync(wanted, flags);
+  } catch (error) {
+    if (hasLink(root, path)) throw withoutStack(() => new PathEscapeException('symlink'));
+    throw error;
+  }
+}
+
+function hasLink(root: string, path: ConfinedPath): boolean {
+  let current = root;
+  return path.split('/').some((name) => {
+    current = `${current}/${name}`;
+    return lstatSync(current, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+  });
 }

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import {
   DirectoryNotEmptyException,
   FileExistsException,
@@ -16,7 +17,8 @@ interface SystemError extends Error {
 }
 
 function isSystemError(error: unknown): error is SystemError {
-  return error instanceof Error && 'code' in error && 'syscall' in error;
+  // Not instanceof: a test runner gives each suite an Error of its own, and node:fs throws the process's.
+  return types.isNativeError(error) && 'code' in error && 'syscall' in error;
 }
 
 export function hasCode(error: unknown, code: string): boolean {

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { HttpStatus, type HttpException } from '@nestjs/common';
 import type { KeyfenceErrorCode } from './error-code.js';
 
@@ -44,5 +45,5 @@ export function withoutStack<T extends Error>(build: () => T): T {
 
 /** True for a refusal made by Keyfence, also across two copies of the package. */
 export function isKeyfenceException(error: unknown): error is KeyfenceException {
-  return error instanceof Error && 'errorCode' in error && 'getStatus' in error;
+  return types.isNativeError(error) && 'errorCode' in error && 'getStatus' in error;
 }

@@ -1,5 +1,6 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, join, parse, relative, resolve, sep } from 'node:path';
+import { types } from 'node:util';
 import { KeyfenceConfigurationError } from '../errors/configuration.error.js';
 import { PathEscapeException, type PathEscapeReason } from '../errors/path.exceptions.js';
 import { withoutStack } from '../errors/refusal.exception.js';
@@ -105,7 +106,7 @@ function exists(path: string): boolean {
 
 /** Neither for want of permission nor for a loop of links, but because there is nothing. */
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return types.isNativeError(error) && 'code' in error && error.code === 'ENOENT';
 }
 
 function isBelowAny(path: string, prefixes: readonly string[]): boolean {
