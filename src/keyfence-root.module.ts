@@ -21,6 +21,7 @@ import { FILE_OPTIONS } from './files/file-options.js';
 import { FileService } from './files/file.service.js';
 import type { KeyfenceOptions } from './options.js';
 import { resolveOptions, type ResolvedOptions } from './resolve-options.js';
+import { handlersOf, prependGuard } from './scope/handlers.js';
 import { RouteCoverage } from './scope/route-coverage.service.js';
 import { SCOPE_OPTIONS } from './scope/scope-options.js';
 import { ScopedKeyGuard } from './scope/scoped-key.guard.js';
@@ -41,6 +42,16 @@ const RESOLVED_OPTIONS = Symbol.for('nestjs-keyfence:resolved-options');
 
 /** Every route: Nest 11 and later write it one way, Nest 10 another, and each takes the other's for no route at all. */
 const EVERY_ROUTE = 'ParseDatePipe' in common ? '{*splat}' : '*';
+
+/**
+ * Nest applies global guards to gateways since version 12 only, and to the handlers of a connected microservice only with
+ * `inheritAppConfig`. So each such handler gets the guard itself, before Nest binds it. A guard that comes twice looks once.
+ */
+function guardMessages(modules: ModulesContainer, guard: ScopedKeyGuard): void {
+  for (const { transport, method } of handlersOf(modules)) {
+    if (transport === 'ws' || transport === 'rpc') prependGuard(method, guard);
+  }
+}
 
 /** With `guard: 'manual'` the place of the global guard is taken by one that leaves every handler to its own guards. */
 const NO_GUARD: CanActivate = { canActivate: () => true };
@@ -92,8 +103,10 @@ export class KeyfenceRootModule extends ConfigurableModuleClass implements NestM
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     private readonly adapterHost: HttpAdapterHost,
     private readonly modules: ModulesContainer,
+    guard: ScopedKeyGuard,
   ) {
     super();
+    if (options.scope.guard === 'global') guardMessages(modules, guard);
   }
 
   /** @throws KeyfenceConfigurationError if the application has two of these: which store would decide? */

@@ -1,4 +1,4 @@
-import { LABEL } from './api-key/api-key-format.js';
+import { ANY_ENVIRONMENT, LABEL } from './api-key/api-key-format.js';
 import type { ApiKeyOptions } from './api-key/api-key-options.js';
 import type { ApiKeyStore } from './api-key/api-key.store.js';
 import { isStrictness } from './confined-fs/strictness.js';
@@ -71,6 +71,7 @@ export function resolveOptions(options: KeyfenceOptions): ResolvedOptions {
 }
 
 function resolveApiKey(options: KeyfenceOptions): ApiKeyOptions {
+  checkNotUnset('apiKey', options.apiKey ?? {});
   const { header = 'x-api-key', bearer, prefix = 'kf', environment = 'live' } = options.apiKey ?? {};
   if (typeof header !== 'string' || !HEADER_NAME.test(header) || TAKEN_HEADERS.includes(header.toLowerCase())) {
     throw wrong(
@@ -80,8 +81,8 @@ function resolveApiKey(options: KeyfenceOptions): ApiKeyOptions {
     );
   }
   for (const [name, value] of Object.entries({ prefix, environment })) {
-    if (typeof value !== 'string' || !LABEL.test(value)) {
-      throw wrong(`apiKey.${name}`, value, 'Give 1 to 16 lower-case letters and digits, a letter first');
+    if (typeof value !== 'string' || !LABEL.test(value) || value === ANY_ENVIRONMENT) {
+      throw wrong(`apiKey.${name}`, value, "Give 1 to 16 lower-case letters and digits, a letter first, and not 'any'");
     }
   }
   checkFunction('clientAddress', options, 'of the request that returns an address');
@@ -119,10 +120,19 @@ function resolveFiles(files: KeyfenceOptions['files']): FileOptions | undefined 
   };
 }
 
-/** Both frameworks put it on their request, and Fastify on the raw one for middleware; node:http has only the socket. */
+interface AddressedRequest {
+  readonly ip: string;
+  readonly socket: { readonly remoteAddress?: string };
+  readonly handshake: { readonly address?: string };
+}
+
+/**
+ * Both frameworks put it on their request, and Fastify on the raw one for middleware; node:http has only the socket, and
+ * socket.io the handshake.
+ */
 function addressOf(request: object): string | undefined {
-  const { ip, socket } = request as { readonly ip?: string; readonly socket?: { readonly remoteAddress?: string } };
-  return ip ?? socket?.remoteAddress;
+  const { ip, socket, handshake } = request as Partial<AddressedRequest>;
+  return ip ?? socket?.remoteAddress ?? handshake?.address;
 }
 
 function checkKnown(part: keyof typeof KNOWN, value: unknown): void {
@@ -135,6 +145,13 @@ function checkKnown(part: keyof typeof KNOWN, value: unknown): void {
   if (unknown === undefined) return;
   const where = part === '' ? unknown : `${part}.${unknown}`;
   throw new KeyfenceConfigurationError(where, 'is no option', `There are: ${known.join(', ')}.`);
+}
+
+/** `environment: process.env.KEY_ENV`, unset, would silently be another environment. */
+function checkNotUnset(part: string, value: object): void {
+  const unset = Object.entries(value).find(([, setting]) => setting === undefined);
+  if (unset === undefined) return;
+  throw wrong(`${part}.${unset[0]}`, undefined, 'Leave it out for the default. Is the environment variable set?');
 }
 
 function oneOf<const T extends string>(option: string, value: T | undefined, allowed: readonly [T, ...T[]]): T {

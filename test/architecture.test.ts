@@ -8,6 +8,7 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 /** A folder imports only lower floors and itself; siblings on one floor never import each other. */
 const FLOORS: Readonly<Record<string, number>> = {
   errors: 0,
+  encoding: 0,
   principal: 1,
   'confined-fs': 1,
   host: 1,

@@ -21,6 +21,18 @@ export function isAddressAllowed(address: string | undefined, allowed: readonly 
   });
 }
 
+/** Whether one entry of an `allowedIps` allows no more than another does. */
+export function isWithin(entry: string, limit: string): boolean {
+  const [inner, outer] = [readRange(entry), readRange(limit)];
+  return (
+    inner?.[0].kind() === outer?.[0].kind() &&
+    inner !== undefined &&
+    outer !== undefined &&
+    inner[1] >= outer[1] &&
+    inner[0].match(outer)
+  );
+}
+
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 function readAddress(text: string): Address | undefined {

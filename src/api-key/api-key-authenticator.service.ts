@@ -3,7 +3,7 @@ import type { InvalidKeyReason } from '../errors/authentication.exceptions.js';
 import type { Authentication } from '../principal/authentication.js';
 import type { Principal } from '../principal/principal.js';
 import { isAddressAllowed } from './allowed-addresses.js';
-import { readKey, type ApiKeyText } from './api-key-format.js';
+import { ANY_ENVIRONMENT, readKey, type ApiKeyText } from './api-key-format.js';
 import { API_KEY_OPTIONS, type ApiKeyOptions } from './api-key-options.js';
 import { readRecord, type VerifiableRecord } from './api-key-record.js';
 import { ApiKeyStore } from './api-key.store.js';
@@ -47,8 +47,10 @@ export class ApiKeyAuthenticator {
 
   async #lookUp(key: ApiKeyText, request: object): Promise<Authentication> {
     let found: unknown;
+    let record: VerifiableRecord | undefined;
     try {
       found = await withDeadline(Promise.resolve(this.store.findByLocator(key.locator)), STORE_DEADLINE_MS);
+      record = readRecord(found);
     } catch (cause) {
       return { status: 'unavailable', cause };
     }
@@ -57,7 +59,6 @@ export class ApiKeyAuthenticator {
       matches(NO_DIGEST);
       return invalid('unknown_key');
     }
-    const record = readRecord(found);
     if (record?.locator !== key.locator) return invalid('malformed_record');
     if (record.digestVersion !== 'sha256') return invalid('unknown_digest_version');
     if (!matches(record.digest)) return invalid('wrong_secret');
@@ -67,7 +68,7 @@ export class ApiKeyAuthenticator {
 
   #refusalOf(record: VerifiableRecord, request: object): InvalidKeyReason | undefined {
     const now = this.clock.now();
-    if (record.environment !== 'any' && record.environment !== this.options.format.environment) {
+    if (record.environment !== ANY_ENVIRONMENT && record.environment !== this.options.format.environment) {
       return 'wrong_environment';
     }
     if (record.revokedAt !== undefined) return 'revoked';
@@ -81,7 +82,10 @@ export class ApiKeyAuthenticator {
 
   #addressOf(request: object): string | undefined {
     try {
-      return this.options.clientAddress(request);
+      const address: unknown = this.options.clientAddress(request);
+      // An asynchronous function is a mistake that denies; its rejection must not end the process.
+      if (address instanceof Promise) address.catch(() => undefined);
+      return typeof address === 'string' ? address : undefined;
     } catch {
       return undefined;
     }
@@ -99,6 +103,13 @@ function invalid(reason: InvalidKeyReason): Authentication {
 }
 
 function toPrincipal(record: VerifiableRecord): Principal {
-  const { tenantId, id, scopes, expiresAt, metadata } = record;
-  return Object.freeze({ tenantId, keyId: id, scopes: Object.freeze([...scopes]), expiresAt, metadata });
+  const { tenantId, id, scopes, expiresAt, allowedIps, metadata } = record;
+  return Object.freeze({
+    tenantId,
+    keyId: id,
+    scopes: Object.freeze([...scopes]),
+    expiresAt,
+    allowedIps: allowedIps && Object.freeze([...allowedIps]),
+    metadata: metadata && Object.freeze({ ...metadata }),
+  });
 }

@@ -30,6 +30,9 @@ const NATIVE = /^([a-z][a-z0-9]*)_([0-9a-f]{16})_[0-9A-Za-z]{43}$/;
 /** Prefix and environment, each; together they are the part of a key before its first `_`. */
 export const LABEL = /^[a-z][a-z0-9]{0,15}$/;
 
+/** The environment of a key that Keyfence did not issue: its text says nothing of one. No application can be named so. */
+export const ANY_ENVIRONMENT = 'any';
+
 /** Shorter texts can be guessed, longer ones are no keys. For keys that Keyfence did not issue. */
 export const FOREIGN_KEY_LENGTH = { min: 16, max: 512 } as const;
 

@@ -92,7 +92,8 @@ export function readRecord(value: unknown): VerifiableRecord | undefined {
 /** `undefined` if absent, `null` if present and no date. Databases say absent by `null`. */
 function readDate(value: unknown): Date | undefined | null {
   if (value === undefined || value === null) return undefined;
-  return value instanceof Date && !Number.isNaN(value.getTime()) ? value : null;
+  // A copy: the principal carries it, and no handler may move a date of the store.
+  return value instanceof Date && !Number.isNaN(value.getTime()) ? new Date(value) : null;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

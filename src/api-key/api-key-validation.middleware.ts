@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
 import type { KeyfenceException } from '../errors/refusal.exception.js';
 import type { Authentication } from '../principal/authentication.js';
-import { attachTenantId, rawRequestOf, recordAuthentication, recordedAuthentication } from '../tenant/call.js';
+import { attachTenantId, findingOf, noteFinding, rawRequestOf } from '../tenant/call.js';
 import { ApiKeyAuthenticator } from './api-key-authenticator.service.js';
 import { API_KEY_OPTIONS, type ApiKeyOptions } from './api-key-options.js';
 import { challengeFor, exceptionFor } from './refusal.js';
@@ -25,7 +25,7 @@ export class ApiKeyValidationMiddleware implements NestMiddleware<IncomingMessag
   /** What it returns is awaited by Nest, which gives an error of the handlers behind `next()` to its filters. */
   use(request: IncomingMessage, response: ServerResponse, next: () => void): void | Promise<void> {
     const raw = rawRequestOf(request);
-    if (raw === undefined || isPreflight(request) || recordedAuthentication(raw) !== undefined) {
+    if (raw === undefined || isPreflight(request) || findingOf(raw, this.authenticator) !== undefined) {
       next();
       return;
     }
@@ -45,7 +45,7 @@ export class ApiKeyValidationMiddleware implements NestMiddleware<IncomingMessag
       return;
     }
     // That there is no key is not noted: other middleware may still put one into the header, and looking costs nothing.
-    if (authentication.status !== 'missing') recordAuthentication(raw, authentication);
+    if (authentication.status !== 'missing') noteFinding(raw, this.authenticator, authentication);
     if (authentication.status === 'authenticated') attachTenantId(raw, authentication.principal.tenantId);
     next();
   }

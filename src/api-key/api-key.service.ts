@@ -3,7 +3,6 @@ import { GrantExceededException } from '../errors/authorization.exceptions.js';
 import { KeyfenceConfigurationError } from '../errors/configuration.error.js';
 import { KeyNotFoundException, KeyStoreUnavailableException } from '../errors/key.exceptions.js';
 import type { Principal } from '../principal/principal.js';
-import { missingScopes } from '../principal/scope.js';
 import { isTenantId, TENANT_ID_RULE, type TenantId } from '../principal/tenant-id.js';
 import { generateKey } from './api-key-format.js';
 import { API_KEY_OPTIONS, type ApiKeyOptions } from './api-key-options.js';
@@ -12,6 +11,7 @@ import { ApiKeySecret } from './api-key-secret.js';
 import { ApiKeyStore, ManagedApiKeyStore, type KeyPage } from './api-key.store.js';
 import { Clock } from './clock.js';
 import { digestKey, randomHex } from './key-digest.js';
+import { withinGrant } from './key-grant.js';
 import { parseNewKey, type NewApiKey } from './new-api-key.js';
 
 /** A new key: its record, and its text, which is stored nowhere and cannot be had again. */
@@ -44,7 +44,8 @@ export class ApiKeyService {
 
   /**
    * The keys of one tenant. Take the tenant from the caller's principal, never from the request's text.
-   * @param options.grantedBy whoever asks for a new key: it then gets at most what that principal holds
+   * @param options.grantedBy whoever asks, if not the system: a new key then gets at most what that principal holds
+   * @throws GrantExceededException for another tenant than the grantor's
    * @throws KeyfenceConfigurationError for a malformed tenant id, and for a store that cannot manage keys
    */
   forTenant(tenantId: string, options: { readonly grantedBy?: Principal } = {}): TenantApiKeys {
@@ -55,6 +56,15 @@ export class ApiKeyService {
         `${TENANT_ID_RULE}.`,
       );
     }
+    const { grantedBy } = options;
+    if ('grantedBy' in options && grantedBy === undefined) {
+      throw new KeyfenceConfigurationError(
+        'ApiKeyService.forTenant(tenantId, { grantedBy })',
+        'is undefined, as @CurrentPrincipal() is on a public route',
+        'Require a key on the route, or leave grantedBy out to act for the system.',
+      );
+    }
+    if (grantedBy !== undefined && grantedBy.tenantId !== tenantId) throw new GrantExceededException('this tenant');
     const { store } = this;
     if (!(store instanceof ManagedApiKeyStore)) {
       throw new KeyfenceConfigurationError(
@@ -63,7 +73,7 @@ export class ApiKeyService {
         'Extend ManagedApiKeyStore to issue, list and revoke keys through ApiKeyService.',
       );
     }
-    return new TenantApiKeys(store, tenantId, this.options, this.clock, options.grantedBy);
+    return new TenantApiKeys(store, tenantId, this.options, this.clock, grantedBy);
   }
 }
 
@@ -101,8 +111,7 @@ export class TenantApiKeys {
         'Use a store with a database, or set allowInMemoryStore: true.',
       );
     }
-    const wanted = parseNewKey(key);
-    this.#checkGrant(wanted.scopes, wanted.expiresAt);
+    const wanted = withinGrant(parseNewKey('issue', key), this.#grantor);
     const { text, locator } = generateKey(this.#options.format);
     const id = `key_${randomHex(ID_BYTES)}`;
     const record: ApiKeyRecord = {
@@ -118,7 +127,7 @@ export class TenantApiKeys {
       version: 1,
     };
     await this.#ask(this.#store.insert(record));
-    return { record, secret: new ApiKeySecret(text) };
+    return { record: withoutDigest(record), secret: new ApiKeySecret(text) };
   }
 
   /** Ends a key, for good: it cannot be undone, and doing it again changes nothing. @throws KeyNotFoundException */
@@ -141,18 +150,8 @@ export class TenantApiKeys {
         `Give a whole number from 1 to ${MAX_LIMIT}.`,
       );
     }
-    return this.#ask(this.#store.list(this.tenantId, { limit, cursor, includeRevoked }));
-  }
-
-  #checkGrant(scopes: ApiKeyRecord['scopes'], expiresAt: Date | undefined): void {
-    const grantor = this.#grantor;
-    if (grantor === undefined) return;
-    if (grantor.tenantId !== this.tenantId) throw new GrantExceededException('this tenant');
-    const excess = missingScopes(grantor.scopes, scopes);
-    if (excess.length > 0) throw new GrantExceededException(excess.join(', '));
-    if (grantor.expiresAt !== undefined && (expiresAt === undefined || expiresAt > grantor.expiresAt)) {
-      throw new GrantExceededException('a longer life than its own');
-    }
+    const { items, next } = await this.#ask(this.#store.list(this.tenantId, { limit, cursor, includeRevoked }));
+    return { items: items.map(withoutDigest), next };
   }
 
   async #ask<T>(answer: Promise<T>): Promise<T> {
@@ -166,5 +165,11 @@ export class TenantApiKeys {
 
 function found(record: ApiKeyRecord | null): ApiKeyRecord {
   if (record === null) throw new KeyNotFoundException();
-  return record;
+  return withoutDigest(record);
+}
+
+/** Records are returned from controllers, and no answer should hold a digest: it is there, and not enumerable. */
+function withoutDigest(record: ApiKeyRecord): ApiKeyRecord {
+  const { digest, ...rest } = record;
+  return Object.defineProperty(rest as ApiKeyRecord, 'digest', { value: digest });
 }

@@ -1,20 +1,17 @@
 import { Logger } from '@nestjs/common';
 import { KeyfenceConfigurationError } from '../errors/configuration.error.js';
-import { isScope, SCOPE_RULE } from '../principal/scope.js';
 import { isTenantId, TENANT_ID_RULE, type TenantId } from '../principal/tenant-id.js';
-import { FOREIGN_KEY_LENGTH, readForeignKey } from './api-key-format.js';
+import { ANY_ENVIRONMENT, FOREIGN_KEY_LENGTH, readForeignKey } from './api-key-format.js';
 import type { ApiKeyRecord } from './api-key-record.js';
 import { ManagedApiKeyStore, type KeyPage, type ListKeysQuery } from './api-key.store.js';
 import { digestKey } from './key-digest.js';
+import { parseNewKey, type NewApiKey } from './new-api-key.js';
 
-/** What a key that a team already has may do. */
-export interface ExistingKey {
+/** What a key that a team already has may do: as for a new key, and whose it is. */
+export interface ExistingKey extends Omit<NewApiKey, 'name'> {
   readonly tenantId: string;
-  readonly scopes: readonly string[];
+  /** @default its position in the list */
   readonly name?: string;
-  readonly expiresAt?: Date;
-  readonly allowedIps?: readonly string[];
-  readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
 /** Below this length a random key of 62 characters has less than 128 bits. */
@@ -52,7 +49,7 @@ export class InMemoryApiKeyStore extends ManagedApiKeyStore {
   }
 
   findByLocator(locator: string): Promise<ApiKeyRecord | null> {
-    return Promise.resolve(this.#byLocator.get(locator) ?? null);
+    return Promise.resolve(copyOf(this.#byLocator.get(locator)));
   }
 
   async insert(record: ApiKeyRecord): Promise<void> {
@@ -62,7 +59,7 @@ export class InMemoryApiKeyStore extends ManagedApiKeyStore {
 
   findById(tenantId: TenantId, id: string): Promise<ApiKeyRecord | null> {
     const record = this.#byId.get(id);
-    return Promise.resolve(record?.tenantId === tenantId ? structuredClone(record) : null);
+    return Promise.resolve(record?.tenantId === tenantId ? copyOf(record) : null);
   }
 
   revoke(tenantId: TenantId, id: string, at: Date): Promise<ApiKeyRecord | null> {
@@ -80,7 +77,7 @@ export class InMemoryApiKeyStore extends ManagedApiKeyStore {
     const rest = keys.slice(start).filter((record) => query.includeRevoked || record.revokedAt === undefined);
     const items = rest.slice(0, query.limit);
     return Promise.resolve({
-      items: structuredClone(items),
+      items: items.map((record) => copyOf(record)),
       next: rest.length > items.length ? items.at(-1)?.id : undefined,
     });
   }
@@ -115,27 +112,38 @@ function recordOf(text: string, key: ExistingKey, position: number): ApiKeyRecor
       `${where} has under ${ADVISED_KEY_LENGTH} characters, so it may be guessed. Replace it.`,
     );
   }
-  if (!isTenantId(key.tenantId))
+  const { tenantId, name = `configured key ${position}`, ...limits } = key;
+  if (!isTenantId(tenantId)) {
     throw new KeyfenceConfigurationError(`${where}: tenantId`, 'is not valid', `${TENANT_ID_RULE}.`);
-  if (!Array.isArray(key.scopes) || !key.scopes.every(isScope)) {
-    throw new KeyfenceConfigurationError(`${where}: scopes`, 'holds what is no scope', `${SCOPE_RULE}.`);
   }
-  const id = `configured-${parsed.locator}`;
+  // Not made of the key's text, from which a short key could be guessed.
+  const id = `configured-${position}`;
   return {
+    ...parseNewKey(where, { ...limits, name }),
     id,
     locator: parsed.locator,
-    tenantId: key.tenantId,
-    name: key.name ?? `configured key ${position}`,
+    tenantId,
     digest: digestKey(text),
     digestVersion: 'sha256',
-    scopes: key.scopes,
-    environment: 'any',
-    allowedIps: key.allowedIps,
+    environment: ANY_ENVIRONMENT,
     createdAt: new Date(0),
-    expiresAt: key.expiresAt,
     lineageId: id,
-    metadata: key.metadata,
     version: 1,
+  };
+}
+
+/** Lists and metadata are frozen and can be shared; a Date cannot be frozen. */
+function copyOf(record: ApiKeyRecord): ApiKeyRecord;
+function copyOf(record: ApiKeyRecord | undefined): ApiKeyRecord | null;
+function copyOf(record: ApiKeyRecord | undefined): ApiKeyRecord | null {
+  if (record === undefined) return null;
+  const { createdAt, notBefore, expiresAt, revokedAt } = record;
+  return {
+    ...record,
+    createdAt: new Date(createdAt),
+    notBefore: notBefore && new Date(notBefore),
+    expiresAt: expiresAt && new Date(expiresAt),
+    revokedAt: revokedAt && new Date(revokedAt),
   };
 }
 

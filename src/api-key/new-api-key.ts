@@ -19,47 +19,56 @@ export interface NewApiKey {
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
+/** A new key whose every field is sound. */
+export type ParsedNewKey = Pick<ApiKeyRecord, 'name' | 'expiresAt' | 'notBefore' | 'allowedIps' | 'metadata'> & {
+  readonly scopes: readonly Scope[];
+};
+
+const FIELDS = ['name', 'scopes', 'expiresAt', 'notBefore', 'allowedIps', 'metadata'];
 const MAX_NAME_LENGTH = 100;
 const MAX_ITEMS = 100;
 const MAX_METADATA_BYTES = 4096;
 
-type ParsedKey = Pick<ApiKeyRecord, 'name' | 'expiresAt' | 'notBefore' | 'allowedIps' | 'metadata'> & {
-  readonly scopes: readonly Scope[];
-};
-
-/** @throws KeyfenceConfigurationError that names the field and the rule */
-export function parseNewKey(key: NewApiKey): ParsedKey {
+/**
+ * Reads what a new key is to be. A field that is not known is an error: a limit that is not enforced must not look so.
+ * @param where what was called, for messages
+ * @throws KeyfenceConfigurationError that names the field and the rule
+ */
+export function parseNewKey(where: string, key: NewApiKey): ParsedNewKey {
+  const require = (field: string, sound: boolean, rule: string): void => {
+    if (!sound) throw new KeyfenceConfigurationError(`${where}({ ${field} })`, 'is not valid', `Rule: ${rule}.`);
+  };
   const { name, scopes, expiresAt, notBefore, allowedIps, metadata } = key;
-  if (typeof name !== 'string' || name.trim() === '' || name.length > MAX_NAME_LENGTH) {
-    throw wrong('name', `a name is 1 to ${MAX_NAME_LENGTH} characters`);
-  }
-  if (!isList(scopes, isScope)) throw wrong('scopes', `a key has 1 to ${MAX_ITEMS} scopes; ${SCOPE_RULE}`);
-  for (const [field, date] of Object.entries({ expiresAt, notBefore })) {
-    if (date !== undefined && !(date instanceof Date && !Number.isNaN(date.getTime())))
-      throw wrong(field, 'it is a Date');
-  }
-  if (allowedIps !== undefined && !isList(allowedIps, isAllowedIp)) {
-    throw wrong('allowedIps', `a key has 1 to ${MAX_ITEMS} of them, or the field is left out; ${ALLOWED_IP_RULE}`);
-  }
-  return { name, scopes: scopes as Scope[], expiresAt, notBefore, allowedIps, metadata: parseMetadata(metadata) };
+  for (const field of Object.keys(key)) require(field, FIELDS.includes(field), `there are ${FIELDS.join(', ')}`);
+  require('name', isName(name), `a name is 1 to ${MAX_NAME_LENGTH} characters`);
+  require('scopes', isList(scopes, isScope), `a key has 1 to ${MAX_ITEMS} scopes; ${SCOPE_RULE}`);
+  require('expiresAt', expiresAt === undefined || isDate(expiresAt), 'it is a Date');
+  require('notBefore', notBefore === undefined || isDate(notBefore), 'it is a Date');
+  require('allowedIps', allowedIps === undefined ||
+    isList(
+      allowedIps,
+      isAllowedIp,
+    ), `a key has 1 to ${MAX_ITEMS} of them, or the field is left out; ${ALLOWED_IP_RULE}`);
+  const json = metadata === undefined ? undefined : toJson(metadata);
+  require('metadata', metadata === undefined ||
+    json !== undefined, `an object that JSON can hold, ${MAX_METADATA_BYTES} bytes at most`);
+  return {
+    name,
+    scopes: scopes as readonly Scope[],
+    expiresAt,
+    notBefore,
+    allowedIps,
+    // As JSON gives it back, so that a store in memory keeps what a store with a database would.
+    metadata: json === undefined ? undefined : (JSON.parse(json) as ApiKeyRecord['metadata']),
+  };
 }
 
-/** As JSON gives it back, so that a store in memory keeps what a store with a database would. */
-function parseMetadata(metadata: unknown): ApiKeyRecord['metadata'] {
-  if (metadata === undefined) return undefined;
-  const text = typeof metadata === 'object' && !Array.isArray(metadata) ? toJson(metadata) : undefined;
-  if (metadata === null || text === undefined || Buffer.byteLength(text) > MAX_METADATA_BYTES) {
-    throw wrong('metadata', `it is an object that JSON can hold, ${MAX_METADATA_BYTES} bytes at most`);
-  }
-  return JSON.parse(text) as ApiKeyRecord['metadata'];
+function isName(value: unknown): boolean {
+  return typeof value === 'string' && value.trim() !== '' && value.length <= MAX_NAME_LENGTH;
 }
 
-function toJson(value: unknown): string | undefined {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return undefined;
-  }
+function isDate(value: unknown): boolean {
+  return value instanceof Date && !Number.isNaN(value.getTime());
 }
 
 function isList(value: unknown, isItem: (item: string) => boolean): boolean {
@@ -67,6 +76,12 @@ function isList(value: unknown, isItem: (item: string) => boolean): boolean {
   return value.every((item) => typeof item === 'string' && isItem(item));
 }
 
-function wrong(field: string, rule: string): KeyfenceConfigurationError {
-  return new KeyfenceConfigurationError(`issue({ ${field} })`, 'is not valid', `Rule: ${rule}.`);
+function toJson(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  try {
+    const text = JSON.stringify(value);
+    return Buffer.byteLength(text) <= MAX_METADATA_BYTES ? text : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,3 +1,4 @@
+import { decodings, IRREGULAR_ENCODING } from '../encoding/percent-decoding.js';
 import { InvalidPathException, PathEscapeException, type PathEscapeReason } from '../errors/path.exceptions.js';
 import { withoutStack } from '../errors/refusal.exception.js';
 
@@ -22,11 +23,8 @@ const MAX_DEPTH = 64;
 /** Names that begin so are the library's own (temporary files); nobody reads, writes or lists them. */
 export const RESERVED_PREFIX = '.keyfence-';
 
-/**
- * What percent-decoding, once or many times, would turn into `.`, `/`, `\` or NUL, overlong UTF-8 and the `%uXXXX` form
- * included. Nothing is decoded here, so such text could be a name; but whoever decodes it later would be led out.
- */
-const ENCODED_TRAVERSAL = /%(?:25)*(?:2e|2f|5c|00|c0|c1|[ef]0%(?:25)*80|u00(?:2e|2f|5c)|u221[56]|uff0[ef])/i;
+/** An encoded `.`, `/`, `\` or NUL. */
+const ENCODED_SEPARATOR = /%(?:2e|2f|5c|00)/i;
 // eslint-disable-next-line no-control-regex -- control characters are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 /** Characters that Windows refuses in names or gives a meaning to (streams, wildcards). */
@@ -48,7 +46,7 @@ export function parseConfinedPath(text: unknown): ConfinedPath {
   const parts = text.split(/[/\\]/);
   if (parts.includes('..')) throw escape('traversal');
   if (parts[0] === '' || DRIVE.test(text)) throw escape('absolute');
-  if (ENCODED_TRAVERSAL.test(text)) throw escape('encoded');
+  if (isEncodedTraversal(text)) throw escape('encoded');
   if (text.includes('\\')) throw invalid('The path holds a backslash.');
   if (!text.isWellFormed()) throw invalid('The path is not well-formed Unicode.');
   if (text.length * 3 > MAX_PATH_BYTES && Buffer.byteLength(text) > MAX_PATH_BYTES) {
@@ -59,24 +57,29 @@ export function parseConfinedPath(text: unknown): ConfinedPath {
   return text as ConfinedPath;
 }
 
-/** True if the name can be a component of a {@link ConfinedPath}. For names that come from the directory itself. */
-export function isConfinedName(name: string): boolean {
-  try {
-    return !name.includes('/') && parseConfinedPath(name) === name;
-  } catch {
-    return false;
-  }
-}
-
 /** A path is its parent's path and its own name. */
 export function splitPath(path: ConfinedPath): { readonly parent: ConfinedPath; readonly name: string } {
   const slash = path.lastIndexOf('/');
   return { parent: path.slice(0, Math.max(slash, 0)) as ConfinedPath, name: path.slice(slash + 1) };
 }
 
-/** The path of an entry in a directory; the name comes from a parsed path or passed {@link isConfinedName}. */
-export function joinPath(directory: ConfinedPath, name: string): ConfinedPath {
-  return (directory === ROOT_PATH ? name : `${directory}/${name}`) as ConfinedPath;
+/** The path of an entry that was found in a directory, or `undefined` if nobody could ask for it. */
+export function entryPath(directory: ConfinedPath, name: string): ConfinedPath | undefined {
+  try {
+    return parseConfinedPath(directory === ROOT_PATH ? name : `${directory}/${name}`);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * What percent-decoding, once or many times, would turn into a way out. Nothing is decoded here, so such text could be a
+ * name; but whoever decodes it later would be led out.
+ */
+function isEncodedTraversal(text: string): boolean {
+  if (!text.includes('%')) return false;
+  const forms = decodings(text);
+  return forms === undefined || forms.some((form) => ENCODED_SEPARATOR.test(form) || IRREGULAR_ENCODING.test(form));
 }
 
 function checkComponent(name: string): void {

@@ -1,7 +1,8 @@
 import { closeSync } from 'node:fs';
-import { isConfinedName, joinPath, type ConfinedPath } from './confined-path.js';
+import { entryPath, type ConfinedPath } from './confined-path.js';
 import type { DirectoryHandle, Engine } from './engine.js';
 import { toFileStat, type FileStat } from './file-stat.js';
+import { parseLimit } from './limit.js';
 import { openDirectoryAt } from './open-directory.js';
 import { hasCode } from './system-error.js';
 import { isKeyfenceException } from '../errors/refusal.exception.js';
@@ -23,7 +24,8 @@ export async function* listEntries(
   path: ConfinedPath,
   options: ListOptions,
 ): AsyncGenerator<FileStat, void, undefined> {
-  const { recursive = false, limit = Infinity } = options;
+  const { recursive = false } = options;
+  const limit = parseLimit('list({ limit })', options.limit);
   const pending = [path];
   let count = 0;
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
@@ -59,9 +61,9 @@ function openListed(
   }
 }
 
-/** ENXIO is how a socket refuses to be opened. */
+/** Gone meanwhile, refused (a socket by ENXIO), or closed to the server by its mode: none of it fails the whole list. */
 function isGoneOrRefused(error: unknown): boolean {
-  return isKeyfenceException(error) || ['ENOENT', 'ENOTDIR', 'ENXIO'].some((code) => hasCode(error, code));
+  return isKeyfenceException(error) || ['ENOENT', 'ENOTDIR', 'ENXIO', 'EACCES'].some((code) => hasCode(error, code));
 }
 
 function statListed(
@@ -70,9 +72,10 @@ function statListed(
   path: ConfinedPath,
   name: string,
 ): FileStat | undefined {
-  if (!isConfinedName(name)) return undefined;
+  const entry = entryPath(path, name);
+  if (entry === undefined) return undefined;
   try {
-    return toFileStat(joinPath(path, name), engine.stat(directory, name as ConfinedPath));
+    return toFileStat(entry, engine.stat(directory, name as ConfinedPath));
   } catch (error) {
     if (isGoneOrRefused(error)) return undefined;
     throw error;

@@ -77,8 +77,11 @@ export class ProcfsEngine extends EntryOperations {
       }
       return current;
     } catch (error) {
-      if (current !== directory.fd) closeSync(current);
-      throw error;
+      if (current === directory.fd) throw error;
+      // An error from behind a mount would tell what is there.
+      const crossed = this.mountIdOf(current) !== directory.mountId;
+      closeSync(current);
+      throw crossed ? withoutStack(() => new PathEscapeException('mount')) : error;
     }
   }
 }

@@ -23,7 +23,8 @@ export class RootCache {
 
   constructor(
     readonly engine: Engine,
-    private readonly now: () => number,
+    /** Milliseconds that only grow: a clock that is set back must not make a stale root look fresh. */
+    private readonly now: () => number = () => performance.now(),
   ) {}
 
   /**

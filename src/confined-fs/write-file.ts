@@ -1,11 +1,13 @@
 import { close, closeSync, fdatasync, fstatSync, fsync, write, type Stats } from 'node:fs';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
+import { KeyfenceConfigurationError } from '../errors/configuration.error.js';
 import { FileExistsException, FileTooLargeException } from '../errors/file.exceptions.js';
 import { withoutStack } from '../errors/refusal.exception.js';
 import { RESERVED_PREFIX, splitPath, type ConfinedPath } from './confined-path.js';
 import type { DirectoryHandle, Engine } from './engine.js';
 import { toRegularFileStat, type FileStat } from './file-stat.js';
+import { parseLimit } from './limit.js';
 import { makeDirectoryAt } from './open-directory.js';
 import { hasCode } from './system-error.js';
 
@@ -93,11 +95,12 @@ function createTemporaryFile(engine: Engine, parent: DirectoryHandle): { readonl
 
 async function fill(fd: number, content: FileContent, options: WriteFileOptions): Promise<Stats> {
   try {
+    const maxBytes = parseLimit('writeFile({ maxBytes })', options.maxBytes);
     let bytes = 0;
     for await (const chunk of chunksOf(content)) {
       const buffer = toBuffer(chunk);
       bytes += buffer.length;
-      if (bytes > (options.maxBytes ?? Infinity)) throw withoutStack(() => new FileTooLargeException());
+      if (bytes > maxBytes) throw withoutStack(() => new FileTooLargeException());
       await writeAll(fd, buffer);
     }
     if (options.durable === true) await fdatasyncAsync(fd);
@@ -109,8 +112,16 @@ async function fill(fd: number, content: FileContent, options: WriteFileOptions)
 
 function chunksOf(content: FileContent): Iterable<Uint8Array | string> | AsyncIterable<Uint8Array | string> {
   if (typeof content === 'string' || content instanceof Uint8Array) return [content];
+  if (!(content instanceof Readable)) return content;
+  if (content.readableDidRead || content.readableEnded) {
+    throw new KeyfenceConfigurationError(
+      'writeFile(path, content)',
+      'got a stream that was read already, and would have written an empty file',
+      'If it is a request, a body parser took it: NestFactory.create(AppModule, { bodyParser: false }).',
+    );
+  }
   // A request that is refused half-way must stay open, or its sender would never get the answer.
-  return content instanceof Readable ? content.iterator({ destroyOnReturn: false }) : content;
+  return content.iterator({ destroyOnReturn: false });
 }
 
 function toBuffer(chunk: unknown): Uint8Array {

@@ -1,4 +1,4 @@
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute, join, parse } from 'node:path';
 import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { ConfinedFile } from '../confined-fs/confined-file.js';
 import { resolveRoot } from '../confined-fs/resolve-root.js';
@@ -45,7 +45,7 @@ export class FileService implements OnModuleInit, OnApplicationShutdown {
     }
     const advice = hint === undefined ? '' : ` (for 'kernel': ${hint})`;
     new Logger('Keyfence').log(`Tenant files are held by '${engine.strictness}', through ${engine.name}${advice}.`);
-    this.#fileSystem = { options, root, roots: new RootCache(engine, Date.now) };
+    this.#fileSystem = { options, root, roots: new RootCache(engine) };
   }
 
   onApplicationShutdown(): void {
@@ -96,10 +96,10 @@ function parseTenantId(text: string): TenantId {
 }
 
 function absolute(path: string): string {
-  if (typeof path === 'string' && isAbsolute(path)) return path;
+  if (typeof path === 'string' && isAbsolute(path) && path !== parse(path).root) return path;
   throw new KeyfenceConfigurationError(
     'files.rootFor',
-    'returned what is no absolute path',
-    'Return an absolute path.',
+    'returned what is no absolute path, or the root of the file system',
+    "Return the absolute path of the tenant's own directory.",
   );
 }

@@ -1,6 +1,7 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, join, parse, relative, resolve, sep } from 'node:path';
 import { types } from 'node:util';
+import { decodings, IRREGULAR_ENCODING } from '../encoding/percent-decoding.js';
 import { KeyfenceConfigurationError } from '../errors/configuration.error.js';
 import { PathEscapeException, type PathEscapeReason } from '../errors/path.exceptions.js';
 import { withoutStack } from '../errors/refusal.exception.js';
@@ -13,10 +14,10 @@ export type HostPath = string & { readonly [hostPathBrand]: true };
 /** Where a path may lead if nothing else is said. */
 export const DEFAULT_ALLOWED_PREFIXES: readonly string[] = ['/sandbox/tenants', '/tmp/container-safe'];
 
-/** What is decoded this often and still changes is not a path that anybody means. */
-const MAX_DECODINGS = 3;
-/** UTF-8 that is longer than it need be, which lenient decoders turn into `.` and `/`. */
-const OVERLONG = /%(?:25)*(?:c0|c1|[ef]0%(?:25)*80)/i;
+/** PATH_MAX of Linux is 4096 with the final NUL; every component is looked up, so their number is bounded too. */
+const MAX_PATH_LENGTH = 4095;
+const MAX_COMPONENTS = 256;
+const SEPARATOR = sep === '\\' ? /[\\/]/ : '/';
 
 /**
  * Refuses a path that leads out of the allowed directories. The path is resolved as the kernel would: `..` after the
@@ -29,55 +30,62 @@ const OVERLONG = /%(?:25)*(?:c0|c1|[ef]0%(?:25)*80)/i;
  * look like any file. For tenants' files use `FileService`, which acts on open handles.
  *
  * @param path what was asked for; a relative one is resolved from the working directory
- * @param allowedPrefixes absolute directories, resolved too
+ * @param allowedPrefixes absolute directories, resolved too; a default one that is a symbolic link itself is not used, since
+ *   anybody can plant a link in `/tmp`
  * @returns the resolved path: use this, not the text that was given
  * @throws PathEscapeException, a `ForbiddenException`, unless the path lies at or below an allowed directory
- * @throws KeyfenceConfigurationError if a prefix is not absolute
+ * @throws KeyfenceConfigurationError if a prefix is not absolute, or leads to the root of the file system
  */
 export function validateNoHostEscape(
   path: string,
   allowedPrefixes: readonly string[] = DEFAULT_ALLOWED_PREFIXES,
 ): HostPath {
-  const prefixes = allowedPrefixes.map(resolvePrefix);
-  if (typeof path !== 'string' || path === '' || path.includes('\0')) throw refused('unresolvable');
+  const prefixes = allowedPrefixes.map(resolvePrefix).filter((prefix) => prefix !== undefined);
+  if (!isPath(path)) throw refused('unresolvable');
   const resolved = resolveLikeKernel(path);
   if (!isBelowAny(resolved, prefixes)) throw refused('outside_allowed_prefixes');
-  for (const decoded of decodings(path)) {
-    if (decoded.includes('\0') || !isBelowAny(resolveLikeKernel(decoded), prefixes)) throw refused('encoded');
-  }
+  // Nothing is decoded here; but whoever decodes the text later must not be led out either.
+  const forms = decodings(path);
+  const harmless = (form: string): boolean =>
+    isPath(form) && !IRREGULAR_ENCODING.test(form) && isBelowAny(resolveLikeKernel(form), prefixes);
+  if (forms?.every(harmless) !== true) throw refused('encoded');
   return resolved as HostPath;
 }
 
-function resolvePrefix(prefix: string): string {
-  if (typeof prefix === 'string' && isAbsolute(prefix)) return resolveLikeKernel(prefix);
-  throw new KeyfenceConfigurationError(
+function isPath(text: unknown): text is string {
+  if (typeof text !== 'string' || text === '' || text.length > MAX_PATH_LENGTH || text.includes('\0')) return false;
+  return text.split(SEPARATOR).length <= MAX_COMPONENTS;
+}
+
+/** `undefined` for a default prefix that is a link: in `/tmp` anybody could have planted it. */
+function resolvePrefix(prefix: string): string | undefined {
+  if (!isPath(prefix) || !isAbsolute(prefix)) throw wrongPrefix('holds what is no absolute path');
+  if (DEFAULT_ALLOWED_PREFIXES.includes(prefix) && isLink(prefix)) return undefined;
+  const resolved = resolveLikeKernel(prefix);
+  if (resolved === parse(resolved).root) throw wrongPrefix('leads to the root of the file system');
+  return resolved;
+}
+
+function wrongPrefix(problem: string): KeyfenceConfigurationError {
+  return new KeyfenceConfigurationError(
     'allowedPrefixes',
-    'holds what is no absolute path',
+    problem,
     "Give absolute directories, such as ['/sandbox/tenants'].",
   );
 }
 
-/** What the text becomes if somebody decodes it later, once or more often. */
-function decodings(path: string): string[] {
-  if (OVERLONG.test(path)) throw refused('encoded');
-  const found: string[] = [];
-  for (let text = path, decoded = decode(text); decoded !== text; decoded = decode(text)) {
-    if (found.length === MAX_DECODINGS) throw refused('encoded');
-    found.push(decoded);
-    text = decoded;
+function isLink(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+  } catch {
+    return true;
   }
-  return found;
-}
-
-/** Byte by byte, so that text with a stray `%` is decoded as far as it goes. */
-function decode(text: string): string {
-  return text.replace(/%([0-9a-f]{2})/gi, (_match, hex: string) => String.fromCharCode(parseInt(hex, 16)));
 }
 
 function resolveLikeKernel(path: string): string {
   const absolute = isAbsolute(path) ? path : `${process.cwd()}${sep}${path}`;
   const { root } = parse(absolute);
-  const components = absolute.slice(root.length).split(sep === '\\' ? /[\\/]/ : '/');
+  const components = absolute.slice(root.length).split(SEPARATOR);
   let current = root;
   for (const component of components) {
     if (component === '' || component === '.') continue;

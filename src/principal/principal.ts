@@ -9,6 +9,8 @@ export interface Principal {
   readonly scopes: readonly Scope[];
   /** When the key stops working, if it does. */
   readonly expiresAt?: Date;
+  /** Addresses and ranges that the key is bound to, if it is. */
+  readonly allowedIps?: readonly string[];
   /** What the issuer noted on the key. */
   readonly metadata?: Readonly<Record<string, unknown>>;
 }

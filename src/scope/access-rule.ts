@@ -14,29 +14,39 @@ export type AccessPolicy =
   | { readonly access: 'undeclared' }
   | { readonly access: 'key'; readonly rules: readonly AccessRule[] };
 
+/** A class, such as a controller. */
+export type Constructor = abstract new (...args: never[]) => unknown;
+
 const RULES = Symbol.for('nestjs-keyfence:access-rules');
 
-/** Adds a rule to what a class or a method says already. Decorators add up, whatever their order. */
-export function addRule(target: object, rule: AccessRule): void {
-  const rules = [...ownRules(target), rule];
+/**
+ * Adds a rule to what a class or one of its methods says already. Decorators add up, whatever their order.
+ * @param target a class, or the prototype that has the method
+ */
+export function addRule(target: object, method: string | symbol | undefined, rule: AccessRule): void {
+  const rules = [...ownRules(target, method), rule];
   if (rules.some(isPublic) && !rules.every(isPublic)) {
-    const name = 'name' in target ? String(target.name) : 'a handler';
-    throw new Error(`Keyfence: ${name} is both public (@SkipApiKey) and restricted. Keep one of the two.`);
+    const owner = typeof target === 'function' ? target : target.constructor;
+    const place = method === undefined ? owner.name : `${owner.name}.${String(method)}()`;
+    throw new Error(`Keyfence: ${place} is both public (@SkipApiKey) and restricted. Keep one of the two.`);
   }
-  Reflect.defineMetadata(RULES, rules, target);
+  if (method === undefined) Reflect.defineMetadata(RULES, rules, target);
+  else Reflect.defineMetadata(RULES, rules, target, method);
 }
 
 /**
- * What class and method say together. Requirements add up, also over inherited classes. `@SkipApiKey()` on a method opens
- * it; any requirement on a method closes a class-level skip; a class is public only if no requirement is on it or above.
+ * What class and method say together. Requirements add up, also those of inherited classes and of the methods that a method
+ * overrides. `@SkipApiKey()` on a method opens it; any requirement on a method closes a class-level skip; a class is public
+ * only if no requirement is on it or above.
  */
-export function policyOf(target: object, handler: object): AccessPolicy {
-  const onMethod = ownRules(handler);
-  const onClass = inheritedRules(target);
-  if (onMethod.some(isPublic)) return { access: 'public' };
-  const rules = [...onClass, ...onMethod].filter((rule) => !isPublic(rule));
+export function policyOf(target: Constructor, handler: object): AccessPolicy {
+  const onMethod = methodRules(target, handler);
+  const onClass = chainOf(target).flatMap((owner) => ownRules(owner));
+  const required = (rules: readonly AccessRule[]): AccessRule[] => rules.filter((rule) => !isPublic(rule));
+  if (onMethod.length > 0 && required(onMethod).length === 0) return { access: 'public' };
+  const rules = required([...onClass, ...onMethod]);
   if (rules.length > 0) return { access: 'key', rules };
-  return { access: onClass.some(isPublic) ? 'public' : 'undeclared' };
+  return { access: onClass.length > 0 ? 'public' : 'undeclared' };
 }
 
 /**
@@ -61,16 +71,29 @@ function joined(scopes: readonly Scope[]): string | undefined {
   return scopes.length === 0 ? undefined : scopes.join(', ');
 }
 
-function ownRules(target: object): readonly AccessRule[] {
-  return (Reflect.getOwnMetadata(RULES, target) as AccessRule[] | undefined) ?? [];
+/**
+ * By the method's name and not by its function: another decorator may put its own function in the place of the one that a
+ * rule was written on.
+ */
+function methodRules(target: Constructor, handler: object): AccessRule[] {
+  const prototypes = chainOf(target.prototype as object);
+  const names = prototypes.flatMap((prototype) =>
+    Reflect.ownKeys(prototype).filter((name) => Object.getOwnPropertyDescriptor(prototype, name)?.value === handler),
+  );
+  return [...new Set(names)].flatMap((name) => prototypes.flatMap((prototype) => ownRules(prototype, name)));
 }
 
-function inheritedRules(target: object): readonly AccessRule[] {
-  const rules: AccessRule[] = [];
-  for (let owner: object | null = target; owner !== null; owner = Object.getPrototypeOf(owner) as object | null) {
-    rules.push(...ownRules(owner));
-  }
-  return rules;
+function ownRules(target: object, method?: string | symbol): readonly AccessRule[] {
+  const rules: unknown =
+    method === undefined ? Reflect.getOwnMetadata(RULES, target) : Reflect.getOwnMetadata(RULES, target, method);
+  return (rules as AccessRule[] | undefined) ?? [];
+}
+
+function chainOf(start: object): object[] {
+  const chain: object[] = [];
+  for (let next: object | null = start; next !== null; next = Object.getPrototypeOf(next) as object | null)
+    chain.push(next);
+  return chain;
 }
 
 function isPublic(rule: AccessRule): boolean {

@@ -46,8 +46,8 @@ export function SkipApiKey(): AccessDecorator {
 }
 
 function access(rule: AccessRule): AccessDecorator {
-  return function decorate(target: object, _name?: string | symbol, descriptor?: PropertyDescriptor): void {
-    addRule((descriptor?.value as object | undefined) ?? target, rule);
+  return function decorate(target: object, method?: string | symbol): void {
+    addRule(target, method, rule);
   };
 }
 

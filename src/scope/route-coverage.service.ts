@@ -1,7 +1,8 @@
-import { Inject, Injectable, Logger, RequestMethod, type OnApplicationBootstrap } from '@nestjs/common';
-import { MetadataScanner, ModulesContainer } from '@nestjs/core';
+import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
 import { KeyfenceConfigurationError } from '../errors/configuration.error.js';
 import { describePolicy, policyOf } from './access-rule.js';
+import { guardsOn, handlersOf, type Handler } from './handlers.js';
 import { SCOPE_OPTIONS, type ScopeOptions } from './scope-options.js';
 import { ScopedKeyGuard } from './scoped-key.guard.js';
 
@@ -13,22 +14,11 @@ export interface RouteRequirement {
   readonly handler: string;
   /** `GET /files/:id` without global prefix and version, a message's name, a pattern, a field. */
   readonly route: string;
-  /** `unguarded`: with `guard: 'manual'`, where `ScopedKeyGuard` does not stand before it. */
+  /** `unguarded`: with `guard: 'manual'`, where `ScopedKeyGuard` itself does not stand before it. */
   readonly access: 'public' | 'key' | 'undeclared' | 'unguarded';
-  /** In words, such as `files:read`; empty for a public or undeclared handler. */
+  /** What its decorators say, in words, such as `files:read`. */
   readonly requires: readonly string[];
 }
-
-/** Metadata of Nest, by the names that its own packages use; they are not exported. */
-const GUARDS = '__guards__';
-const HTTP_PATH = 'path';
-const HTTP_METHOD = 'method';
-const WS_MESSAGE = 'message';
-const RPC_PATTERN = 'microservices:pattern';
-const GRAPHQL_TYPE = 'graphql:resolver_type';
-const GRAPHQL_NAME = 'graphql:resolver_name';
-
-type Constructor = abstract new (...args: never[]) => unknown;
 
 /**
  * What every handler of the application requires: as data, for a test or a check in CI, and as a line in the boot log for
@@ -45,6 +35,9 @@ export class RouteCoverage implements OnApplicationBootstrap {
 
   /** @throws KeyfenceConfigurationError with `undeclaredRoutes: 'refuse-boot'`, if a handler declares nothing */
   onApplicationBootstrap(): void {
+    const logger = new Logger('Keyfence');
+    const forgotten = handlersOf(this.modules).filter((handler) => this.#isForgotten(handler));
+    if (forgotten.length > 0) logger.warn(formatForgotten(forgotten.map((handler) => this.#requirementOf(handler))));
     const undeclared = this.list().filter((route) => route.access === 'undeclared');
     if (undeclared.length === 0) return;
     if (this.options.undeclaredRoutes === 'refuse-boot') {
@@ -54,99 +47,57 @@ export class RouteCoverage implements OnApplicationBootstrap {
         formatUndeclared(undeclared),
       );
     }
-    new Logger('Keyfence').warn(formatUndeclared(undeclared));
+    logger.warn(formatUndeclared(undeclared));
   }
 
   /** Every handler, class by class. */
   list(): RouteRequirement[] {
-    return this.#classes().flatMap((target) => this.#handlersOf(target));
+    return handlersOf(this.modules).map((handler) => this.#requirementOf(handler));
   }
 
-  #classes(): Constructor[] {
-    const classes = new Set<Constructor>();
-    for (const module of this.modules.values()) {
-      for (const { metatype } of [...module.controllers.values(), ...module.providers.values()]) {
-        if (typeof metatype === 'function' && (metatype.prototype as unknown) !== undefined) {
-          classes.add(metatype as Constructor);
-        }
-      }
-    }
-    return [...classes];
+  #requirementOf(handler: Handler): RouteRequirement {
+    const { transport, route, target, name, method } = handler;
+    const policy = policyOf(target, method);
+    const access = this.#isGuarded(handler) ? policy.access : 'unguarded';
+    return { transport, controller: target.name, handler: name, route, access, requires: describePolicy(policy) };
   }
 
-  #handlersOf(target: Constructor): RouteRequirement[] {
-    const prototype = target.prototype as Record<string, unknown>;
-    return new MetadataScanner().getAllMethodNames(prototype).flatMap((name) => {
-      const handler = prototype[name];
-      if (typeof handler !== 'function') return [];
-      return endpointsOf(target, handler).map((endpoint) => ({
-        ...endpoint,
-        controller: target.name,
-        handler: name,
-        ...this.#accessOf(target, handler),
-      }));
-    });
+  #isGuarded({ target, method }: Handler): boolean {
+    if (this.options.guard === 'global') return true;
+    return [...guardsOn(target), ...guardsOn(method)].some(
+      (guard) => guard === ScopedKeyGuard || guard instanceof ScopedKeyGuard,
+    );
   }
 
-  #accessOf(target: Constructor, handler: object): Pick<RouteRequirement, 'access' | 'requires'> {
-    if (this.options.guard === 'manual' && !isGuarded(target) && !isGuarded(handler)) {
-      return { access: 'unguarded', requires: [] };
-    }
-    const policy = policyOf(target, handler);
-    return { access: policy.access, requires: describePolicy(policy) };
+  /** It says what it requires, and nothing at all stands before it. */
+  #isForgotten(handler: Handler): boolean {
+    const { target, method } = handler;
+    if (this.options.guard === 'global' || policyOf(target, method).access !== 'key') return false;
+    return guardsOn(target).length === 0 && guardsOn(method).length === 0;
   }
-}
-
-type Endpoint = Pick<RouteRequirement, 'transport' | 'route'>;
-
-function endpointsOf(target: object, handler: object): Endpoint[] {
-  const method: unknown = Reflect.getMetadata(HTTP_METHOD, handler);
-  if (typeof method === 'number') {
-    const verb = RequestMethod[method] ?? 'ALL';
-    return pathsOf(target, handler).map((path) => ({ transport: 'http', route: `${verb} ${path}` }));
-  }
-  const patterns: unknown = Reflect.getMetadata(RPC_PATTERN, handler);
-  if (Array.isArray(patterns)) {
-    return patterns.map((pattern: unknown) => ({ transport: 'rpc', route: textOf(pattern) }));
-  }
-  if (Reflect.hasMetadata(GRAPHQL_TYPE, handler)) {
-    return [{ transport: 'graphql', route: textOf(Reflect.getMetadata(GRAPHQL_NAME, handler) ?? '') }];
-  }
-  const message: unknown = Reflect.getMetadata(WS_MESSAGE, handler);
-  return message === undefined ? [] : [{ transport: 'ws', route: textOf(message) }];
-}
-
-function pathsOf(target: object, handler: object): string[] {
-  const bases = listOf(Reflect.getMetadata(HTTP_PATH, target) ?? '');
-  const paths = listOf(Reflect.getMetadata(HTTP_PATH, handler) ?? '');
-  return bases.flatMap((base) =>
-    paths.map((path) => `/${base}/${path}`.replace(/\/{2,}/g, '/').replace(/(.)\/$/, '$1')),
-  );
-}
-
-function listOf(value: unknown): string[] {
-  return (Array.isArray(value) ? value : [value]).map(String);
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
-}
-
-function isGuarded(target: object): boolean {
-  const guards: unknown = Reflect.getMetadata(GUARDS, target);
-  return Array.isArray(guards) && guards.some((guard) => guard === ScopedKeyGuard || guard instanceof ScopedKeyGuard);
 }
 
 function formatUndeclared(routes: readonly RouteRequirement[]): string {
-  const lines = [`${routes.length} handler(s) declare no requirement, so every call is answered 403 undeclared_route:`];
-  for (const controller of new Set(routes.map((route) => route.controller))) {
-    lines.push(`  ${controller}`);
-    for (const { route, handler } of routes.filter((candidate) => candidate.controller === controller)) {
-      lines.push(`    ${route}  ${handler}()`);
-    }
-  }
-  lines.push(
+  return [
+    `${routes.length} handler(s) declare no requirement, so every call is answered 403 undeclared_route:`,
+    ...byController(routes),
     "Add to each method, or to its class, one of: @RequireScopes('resource:action')  @RequireApiKey()  @SkipApiKey()",
-  );
-  return lines.join('\n');
+  ].join('\n');
+}
+
+function formatForgotten(routes: readonly RouteRequirement[]): string {
+  return [
+    `${routes.length} handler(s) declare a requirement, and no guard stands before them, so nobody checks it:`,
+    ...byController(routes),
+    "Add @UseGuards(ScopedKeyGuard) to each class, or set guard: 'global'.",
+  ].join('\n');
+}
+
+function byController(routes: readonly RouteRequirement[]): string[] {
+  return [...new Set(routes.map((route) => route.controller))].flatMap((controller) => [
+    `  ${controller}`,
+    ...routes
+      .filter((candidate) => candidate.controller === controller)
+      .map(({ route, handler }) => `    ${route}  ${handler}()`),
+  ]);
 }

@@ -7,8 +7,8 @@ import { withoutStack, type KeyfenceException } from '../errors/refusal.exceptio
 import { toTransportException } from '../errors/transport.exceptions.js';
 import type { Authentication } from '../principal/authentication.js';
 import type { Principal } from '../principal/principal.js';
-import { attachTenantId, carrierOf, recordAuthentication, recordedAuthentication } from '../tenant/call.js';
-import { policyOf, unmetBy, type AccessPolicy } from './access-rule.js';
+import { admit, attachTenantId, carrierOf, findingOf, noteFinding } from '../tenant/call.js';
+import { policyOf, unmetBy, type AccessPolicy, type Constructor } from './access-rule.js';
 import { headersOf } from './call-headers.js';
 
 const MISSING: Authentication = { status: 'missing' };
@@ -24,6 +24,8 @@ const MISSING: Authentication = { status: 'missing' };
 @Injectable()
 export class ScopedKeyGuard implements CanActivate {
   readonly #policies = new WeakMap<object, WeakMap<object, AccessPolicy>>();
+  /** For calls that share their carrier with later ones: the messages of a socket. */
+  readonly #findings = new WeakMap<object, Authentication | Promise<Authentication>>();
 
   constructor(
     private readonly authenticator: ApiKeyAuthenticator,
@@ -31,36 +33,54 @@ export class ScopedKeyGuard implements CanActivate {
   ) {}
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
-    const authentication = this.#authenticate(context);
-    return authentication instanceof Promise
-      ? authentication.then((settled) => this.#decide(context, settled))
-      : this.#decide(context, authentication);
-  }
-
-  /** What is known of the caller; asked anew for every message of a socket, whose key may have been revoked meanwhile. */
-  #authenticate(context: ExecutionContext): Authentication | Promise<Authentication> {
     const carrier = carrierOf(context);
-    if (carrier === undefined) return MISSING;
-    const recorded = context.getType<string>() === 'ws' ? undefined : recordedAuthentication(carrier);
-    if (recorded !== undefined) return recorded;
-    const headers = headersOf(context, carrier);
-    const request = context.getArgByIndex<unknown>(0);
-    if (headers === undefined) return MISSING;
-    const found = this.authenticator.authenticate(
-      headers,
-      typeof request === 'object' && request !== null ? request : carrier,
-    );
-    return found instanceof Promise ? found.then((settled) => record(carrier, settled)) : record(carrier, found);
+    const found = carrier === undefined ? MISSING : this.#lookAt(context, carrier);
+    return found instanceof Promise
+      ? found.then((authentication) => this.#decide(context, carrier, authentication))
+      : this.#decide(context, carrier, found);
   }
 
-  #decide(context: ExecutionContext, authentication: Authentication): boolean | Promise<never> {
+  /** Once for a request; for a socket once for every message, since its key may have been revoked meanwhile. */
+  #lookAt(context: ExecutionContext, carrier: object): Authentication | Promise<Authentication> {
+    if (isLongLived(context, carrier)) {
+      const known = this.#findings.get(context) ?? this.#authenticate(context, carrier);
+      this.#findings.set(context, known);
+      return known;
+    }
+    const noted = findingOf(carrier, this.authenticator);
+    if (noted !== undefined) return noted;
+    const found = this.#authenticate(context, carrier);
+    return found instanceof Promise
+      ? found.then((settled) => this.#note(carrier, settled))
+      : this.#note(carrier, found);
+  }
+
+  #authenticate(context: ExecutionContext, carrier: object): Authentication | Promise<Authentication> {
+    const headers = headersOf(context, carrier);
+    // Only on HTTP the first argument is the request; elsewhere it is what the caller sent.
+    const request = context.getType() === 'http' ? context.switchToHttp().getRequest<object>() : carrier;
+    return headers === undefined ? MISSING : this.authenticator.authenticate(headers, request);
+  }
+
+  #note(carrier: object, authentication: Authentication): Authentication {
+    noteFinding(carrier, this.authenticator, authentication);
+    return authentication;
+  }
+
+  #decide(
+    context: ExecutionContext,
+    carrier: object | undefined,
+    authentication: Authentication,
+  ): boolean | Promise<never> {
     const policy = this.#policyOf(context.getClass(), context.getHandler());
+    const principal = authentication.status === 'authenticated' ? authentication.principal : undefined;
     const refusal =
       authentication.status === 'authenticated'
         ? refusalOfPrincipal(policy, authentication.principal, context)
         : this.#refusalOfStranger(policy, authentication);
     if (refusal !== undefined) return refuse(context, refusal);
-    if (authentication.status === 'authenticated') attachTenant(context, authentication.principal);
+    if (carrier !== undefined) admit(carrier, principal);
+    if (principal !== undefined) attachTenant(context, principal);
     return true;
   }
 
@@ -71,10 +91,12 @@ export class ScopedKeyGuard implements CanActivate {
   ): KeyfenceException | undefined {
     const isPublic = policy.access === 'public';
     if (isPublic && (authentication.status !== 'invalid' || this.options.invalidKey === 'ignore')) return undefined;
+    // Not "missing", which a guard that also takes sessions would go on from.
+    if (policy.access === 'undeclared' && authentication.status === 'missing') return undeclared();
     return exceptionFor(authentication);
   }
 
-  #policyOf(target: object, handler: object): AccessPolicy {
+  #policyOf(target: Constructor, handler: object): AccessPolicy {
     let policies = this.#policies.get(target);
     if (policies === undefined) this.#policies.set(target, (policies = new WeakMap<object, AccessPolicy>()));
     let policy = policies.get(handler);
@@ -83,9 +105,15 @@ export class ScopedKeyGuard implements CanActivate {
   }
 }
 
-function record(carrier: object, authentication: Authentication): Authentication {
-  recordAuthentication(carrier, authentication);
-  return authentication;
+/** A socket, or GraphQL over one: what carries the call carries the calls after it too. */
+function isLongLived(context: ExecutionContext, carrier: object): boolean {
+  const transport = context.getType<string>();
+  if (transport !== 'graphql') return transport === 'ws';
+  return headersOf(context, carrier)?.headers.upgrade !== undefined;
+}
+
+function undeclared(): KeyfenceException {
+  return withoutStack(() => new UndeclaredRouteException());
 }
 
 function refusalOfPrincipal(
@@ -94,7 +122,7 @@ function refusalOfPrincipal(
   context: ExecutionContext,
 ): KeyfenceException | undefined {
   if (policy.access === 'public') return undefined;
-  if (policy.access === 'undeclared') return withoutStack(() => new UndeclaredRouteException());
+  if (policy.access === 'undeclared') return undeclared();
   for (const rule of policy.rules) {
     const unmet = unmetBy(rule, principal.scopes, methodOf(context));
     if (unmet !== undefined) return withoutStack(() => new InsufficientScopeException(unmet));

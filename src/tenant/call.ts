@@ -8,7 +8,19 @@ export interface Call {
 }
 
 /** Shared by all copies of this package in a process, and by Express, Fastify and node:http, which share the raw request. */
-const AUTHENTICATION = Symbol.for('nestjs-keyfence:authentication');
+const FINDING = Symbol.for('nestjs-keyfence:finding');
+const ADMITTED = Symbol.for('nestjs-keyfence:admitted');
+
+/** What was found out about a caller, and by whom: another application in the same process may have other keys. */
+interface Finding {
+  readonly by: object;
+  readonly authentication: Authentication;
+}
+
+interface Noted {
+  [FINDING]?: Finding;
+  [ADMITTED]?: Principal;
+}
 
 /**
  * The object that lives as long as the call and holds what is known of its caller: the raw request, a socket, or the
@@ -35,20 +47,26 @@ export function rawRequestOf(request: unknown): object | undefined {
   return asObject(property(request, 'raw')) ?? asObject(request);
 }
 
-/** Notes what was found out about the caller. Not enumerable, so that printing a request does not show it. */
-export function recordAuthentication(carrier: object, authentication: Authentication): void {
-  Object.defineProperty(carrier, AUTHENTICATION, { value: authentication, configurable: true });
+/** Notes what was found out about the caller, for the guard. It admits nobody. */
+export function noteFinding(carrier: object, by: object, authentication: Authentication): void {
+  const finding: Finding = { by, authentication };
+  note(carrier, FINDING, finding);
 }
 
-/** What was noted, or `undefined` if nobody has looked yet. */
-export function recordedAuthentication(carrier: object): Authentication | undefined {
-  return (carrier as { [AUTHENTICATION]?: Authentication })[AUTHENTICATION];
+/** What `by` has noted, or `undefined` if it has not looked yet. */
+export function findingOf(carrier: object, by: object): Authentication | undefined {
+  const finding = (carrier as Noted)[FINDING];
+  return finding?.by === by ? finding.authentication : undefined;
 }
 
-/** The principal of the call, if its key was accepted. */
+/** Notes that the guard let the call pass, and for whom; `undefined` for a public route without a valid key. */
+export function admit(carrier: object, principal: Principal | undefined): void {
+  note(carrier, ADMITTED, principal);
+}
+
+/** The principal that the guard admitted. A handler that no guard of ours stands before has none. */
 export function principalOf(carrier: object | undefined): Principal | undefined {
-  const authentication = carrier === undefined ? undefined : recordedAuthentication(carrier);
-  return authentication?.status === 'authenticated' ? authentication.principal : undefined;
+  return (carrier as Noted | undefined)?.[ADMITTED];
 }
 
 /** Sets `tenantId` on a request, as handlers expect it, and on the raw request behind it, for middleware. */
@@ -56,6 +74,11 @@ export function attachTenantId(request: object, tenantId: string): void {
   (request as { tenantId?: string }).tenantId = tenantId;
   const raw = rawRequestOf(request);
   if (raw !== undefined && raw !== request) (raw as { tenantId?: string }).tenantId = tenantId;
+}
+
+/** Not enumerable, so that printing a request does not show it. */
+function note(carrier: object, key: symbol, value: unknown): void {
+  Object.defineProperty(carrier, key, { value, configurable: true });
 }
 
 function property(value: unknown, name: string): unknown {

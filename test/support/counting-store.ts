@@ -1,0 +1,76 @@
+import type { ApiKeyRecord } from '../../src/api-key/api-key-record.js';
+import { ApiKeyStore, ManagedApiKeyStore, type KeyPage, type ListKeysQuery } from '../../src/api-key/api-key.store.js';
+import type { TenantId } from '../../src/principal/tenant-id.js';
+
+/** Wraps a store and counts what is asked of it. */
+export class CountingStore extends ManagedApiKeyStore {
+  override readonly foreignKeys: boolean;
+  override readonly volatile: boolean;
+  /** The names of the methods, in the order of the calls. */
+  readonly calls: string[] = [];
+  readonly #store: ManagedApiKeyStore;
+
+  constructor(store: ManagedApiKeyStore) {
+    super();
+    this.#store = store;
+    this.foreignKeys = store.foreignKeys;
+    this.volatile = store.volatile;
+  }
+
+  /** How often a key was looked up. */
+  get lookUps(): number {
+    return this.calls.filter((name) => name === 'findByLocator').length;
+  }
+
+  /** How often anything was changed. */
+  get writes(): number {
+    return this.calls.filter((name) => name === 'insert' || name === 'revoke').length;
+  }
+
+  /** Starts to count anew. */
+  reset(): void {
+    this.calls.length = 0;
+  }
+
+  findByLocator(locator: string): Promise<ApiKeyRecord | null> {
+    this.calls.push('findByLocator');
+    return this.#store.findByLocator(locator);
+  }
+
+  insert(record: ApiKeyRecord): Promise<void> {
+    this.calls.push('insert');
+    return this.#store.insert(record);
+  }
+
+  findById(tenantId: TenantId, id: string): Promise<ApiKeyRecord | null> {
+    this.calls.push('findById');
+    return this.#store.findById(tenantId, id);
+  }
+
+  revoke(tenantId: TenantId, id: string, at: Date): Promise<ApiKeyRecord | null> {
+    this.calls.push('revoke');
+    return this.#store.revoke(tenantId, id, at);
+  }
+
+  list(tenantId: TenantId, query: ListKeysQuery): Promise<KeyPage> {
+    this.calls.push('list');
+    return this.#store.list(tenantId, query);
+  }
+}
+
+/** A store that answers whatever the test says, also what no store should. */
+export class StubStore extends ApiKeyStore {
+  lookUps = 0;
+
+  constructor(
+    private readonly answer: (locator: string) => unknown,
+    override readonly foreignKeys = false,
+  ) {
+    super();
+  }
+
+  findByLocator(locator: string): Promise<ApiKeyRecord | null> {
+    this.lookUps += 1;
+    return this.answer(locator) as Promise<ApiKeyRecord | null>;
+  }
+}
