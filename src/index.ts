@@ -1,5 +1,5 @@
 export { KeyfenceModule } from './keyfence.module.js';
-export type { ExcludedRoute, KeyfenceOptions } from './options.js';
+export type { ExcludedRoute, KeyfenceOptions, KeyfenceOptionsFactory } from './options.js';
 
 export { ApiKeyValidationMiddleware } from './api-key/api-key-validation.middleware.js';
 export { ScopedKeyGuard } from './scope/scoped-key.guard.js';

@@ -60,3 +60,8 @@ export interface KeyfenceOptions {
   /** Allow issuing keys into `InMemoryApiKeyStore` when `NODE_ENV` is `production`. @default false */
   readonly allowInMemoryStore?: boolean;
 }
+
+/** What `KeyfenceModule.forRootAsync({ useClass })` and `{ useExisting }` take. */
+export interface KeyfenceOptionsFactory {
+  createKeyfenceOptions(): KeyfenceOptions | Promise<KeyfenceOptions>;
+}

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { isScope, type Scope } from '../principal/scope.js';
 import { isTenantId, type TenantId } from '../principal/tenant-id.js';
 import type { DigestVersion } from './key-digest.js';
@@ -93,7 +94,7 @@ export function readRecord(value: unknown): VerifiableRecord | undefined {
 function readDate(value: unknown): Date | undefined | null {
   if (value === undefined || value === null) return undefined;
   // A copy: the principal carries it, and no handler may move a date of the store.
-  return value instanceof Date && !Number.isNaN(value.getTime()) ? new Date(value) : null;
+  return types.isDate(value) && !Number.isNaN(value.getTime()) ? new Date(value) : null;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { KeyfenceConfigurationError } from '../errors/configuration.error.js';
 import { isScope, SCOPE_RULE, type Scope } from '../principal/scope.js';
 import { ALLOWED_IP_RULE, isAllowedIp } from './allowed-addresses.js';
@@ -68,7 +69,7 @@ function isName(value: unknown): boolean {
 }
 
 function isDate(value: unknown): boolean {
-  return value instanceof Date && !Number.isNaN(value.getTime());
+  return types.isDate(value) && !Number.isNaN(value.getTime());
 }
 
 function isList(value: unknown, isItem: (item: string) => boolean): boolean {

@@ -2,13 +2,11 @@ import { decodings, IRREGULAR_ENCODING } from '../encoding/percent-decoding.js';
 import { InvalidPathException, PathEscapeException, type PathEscapeReason } from '../errors/path.exceptions.js';
 import { withoutStack } from '../errors/refusal.exception.js';
 
-declare const confinedPathBrand: unique symbol;
-
 /**
  * A relative POSIX path in the one grammar that holds on every platform: components joined by `/`, none of them empty,
  * `.` or `..`. It says nothing about the file system: symbolic links and mounts are refused when it is opened.
  */
-export type ConfinedPath = string & { readonly [confinedPathBrand]: true };
+export type ConfinedPath = string & { readonly __keyfence: 'ConfinedPath' };
 
 /** The directory itself. */
 export const ROOT_PATH = '' as ConfinedPath;

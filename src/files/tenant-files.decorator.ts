@@ -15,8 +15,8 @@ interface WildcardRequest {
 }
 
 /**
- * Parameter: what the wildcard of the route stands for, as one path: of `GET /files/a/b` on `@Get('files/*path')` it is
- * `a/b`, on Express and on Fastify. It is the caller's text: give it to a verb of {@link TenantFiles} and to nothing else.
+ * Parameter: what the wildcard of the route stands for, as one path: of `GET /files/a/b` it is `a/b`, on
+ * `@Get('files/*path')` with Express and `@Get('files/*')` with Fastify or Nest 10. It is the caller's text: give it to a verb of {@link TenantFiles} and to nothing else.
  * A slash that was sent encoded (`%2F`) is refused, since the two would take it differently.
  */
 export const TenantPath = createParamDecorator((_data: unknown, context: ExecutionContext): string => {

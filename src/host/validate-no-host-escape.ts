@@ -6,10 +6,8 @@ import { KeyfenceConfigurationError } from '../errors/configuration.error.js';
 import { PathEscapeException, type PathEscapeReason } from '../errors/path.exceptions.js';
 import { withoutStack } from '../errors/refusal.exception.js';
 
-declare const hostPathBrand: unique symbol;
-
 /** A path that {@link validateNoHostEscape} let pass: absolute, symbolic links resolved. True when it was checked. */
-export type HostPath = string & { readonly [hostPathBrand]: true };
+export type HostPath = string & { readonly __keyfence: 'HostPath' };
 
 /** Where a path may lead if nothing else is said. */
 export const DEFAULT_ALLOWED_PREFIXES: readonly string[] = ['/sandbox/tenants', '/tmp/container-safe'];

@@ -1,7 +1,5 @@
-declare const scopeBrand: unique symbol;
-
 /** What a key may do: `resource:action`. `*` stands for one whole segment (`files:*`, `*:read`) and for nothing less. */
-export type Scope = string & { readonly [scopeBrand]: true };
+export type Scope = string & { readonly __keyfence: 'Scope' };
 
 /** How a scope must look, for messages. */
 export const SCOPE_RULE =

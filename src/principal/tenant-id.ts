@@ -1,7 +1,5 @@
-declare const tenantIdBrand: unique symbol;
-
 /** The id of a tenant: one portable path component, so that it can name the tenant's directory. */
-export type TenantId = string & { readonly [tenantIdBrand]: true };
+export type TenantId = string & { readonly __keyfence: 'TenantId' };
 
 /** How a tenant id must look, for messages. */
 export const TENANT_ID_RULE =
