@@ -68,3 +68,15 @@ export async function startApp(
     [Symbol.asyncDispose]: close,
   };
 }
+
+/** What stops the boot of a module; `undefined` if nothing does, and then the app is closed again. */
+export async function bootError(platform: Platform, module: ModuleMetadata): Promise<unknown> {
+  let started: TestApp;
+  try {
+    started = await startApp(platform, module);
+  } catch (error) {
+    return error;
+  }
+  await started.close();
+  return undefined;
+}
