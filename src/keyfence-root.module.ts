@@ -21,7 +21,7 @@ import { FILE_OPTIONS } from './files/file-options.js';
 import { FileService } from './files/file.service.js';
 import type { KeyfenceOptions } from './options.js';
 import { resolveOptions, type ResolvedOptions } from './resolve-options.js';
-import { handlersOf, prependGuard } from './scope/handlers.js';
+import { handlersOf, placeGuard } from './scope/handlers.js';
 import { RouteCoverage } from './scope/route-coverage.service.js';
 import { SCOPE_OPTIONS } from './scope/scope-options.js';
 import { ScopedKeyGuard } from './scope/scoped-key.guard.js';
@@ -38,7 +38,8 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
     .setFactoryMethodName('createKeyfenceOptions')
     .build();
 
-const RESOLVED_OPTIONS = Symbol.for('nestjs-keyfence:resolved-options');
+/** Injection token of the options, once they are known to be sound. */
+export const RESOLVED_OPTIONS = Symbol.for('nestjs-keyfence:resolved-options');
 
 /** Every route: Nest 11 and later write it one way, Nest 10 another, and each takes the other's for no route at all. */
 const EVERY_ROUTE = 'ParseDatePipe' in common ? '{*splat}' : '*';
@@ -47,9 +48,9 @@ const EVERY_ROUTE = 'ParseDatePipe' in common ? '{*splat}' : '*';
  * Nest applies global guards to gateways since version 12 only, and to the handlers of a connected microservice only with
  * `inheritAppConfig`. So each such handler gets the guard itself, before Nest binds it. A guard that comes twice looks once.
  */
-function guardMessages(modules: ModulesContainer, guard: ScopedKeyGuard): void {
+function guardMessages(modules: ModulesContainer, guard: ScopedKeyGuard | undefined): void {
   for (const { transport, method } of handlersOf(modules)) {
-    if (transport === 'ws' || transport === 'rpc') prependGuard(method, guard);
+    if (transport === 'ws' || transport === 'rpc') placeGuard(method, guard);
   }
 }
 
@@ -57,6 +58,7 @@ function guardMessages(modules: ModulesContainer, guard: ScopedKeyGuard): void {
 const NO_GUARD: CanActivate = { canActivate: () => true };
 
 const EXPORTED = [
+  RESOLVED_OPTIONS,
   API_KEY_OPTIONS,
   ApiKeyAuthenticator,
   ApiKeyService,
@@ -106,7 +108,7 @@ export class KeyfenceRootModule extends ConfigurableModuleClass implements NestM
     guard: ScopedKeyGuard,
   ) {
     super();
-    if (options.scope.guard === 'global') guardMessages(modules, guard);
+    guardMessages(modules, options.scope.guard === 'global' ? guard : undefined);
   }
 
   /** @throws KeyfenceConfigurationError if the application has two of these: which store would decide? */

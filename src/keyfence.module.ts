@@ -1,5 +1,6 @@
-import { Module, type DynamicModule } from '@nestjs/common';
-import { ASYNC_OPTIONS_TYPE, KeyfenceRootModule, OPTIONS_TYPE } from './keyfence-root.module.js';
+import { Inject, Module, Optional, type DynamicModule } from '@nestjs/common';
+import { KeyfenceConfigurationError } from './errors/configuration.error.js';
+import { ASYNC_OPTIONS_TYPE, KeyfenceRootModule, OPTIONS_TYPE, RESOLVED_OPTIONS } from './keyfence-root.module.js';
 
 /**
  * Keyfence in an application: `forRoot()` in the root module, once. Its providers are global. A feature module may import
@@ -10,6 +11,16 @@ import { ASYNC_OPTIONS_TYPE, KeyfenceRootModule, OPTIONS_TYPE } from './keyfence
  */
 @Module({})
 export class KeyfenceModule {
+  /** @throws KeyfenceConfigurationError where it is imported bare and `forRoot()` is called nowhere: nothing would be guarded */
+  constructor(@Optional() @Inject(RESOLVED_OPTIONS) options?: object) {
+    if (options !== undefined) return;
+    throw new KeyfenceConfigurationError(
+      'KeyfenceModule',
+      'is imported, and KeyfenceModule.forRoot() is called nowhere',
+      'Call it in the imports of the root module, once.',
+    );
+  }
+
   /** @throws KeyfenceConfigurationError at boot, for a wrong option */
   static forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
     return { module: KeyfenceModule, imports: [KeyfenceRootModule.forRoot(options)], exports: [KeyfenceRootModule] };

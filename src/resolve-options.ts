@@ -172,8 +172,14 @@ function flag(option: string, value: boolean | undefined, fallback: boolean): bo
 
 function routes(value: readonly ExcludedRoute[] | undefined): readonly ExcludedRoute[] {
   if (value === undefined) return [];
-  if (Array.isArray(value)) return value as readonly ExcludedRoute[];
+  if (Array.isArray(value) && value.every(isRoute)) return value;
   throw wrong('middleware.exclude', value, "Give a list of routes, such as ['health']");
+}
+
+function isRoute(value: unknown): value is ExcludedRoute {
+  if (typeof value !== 'object' || value === null) return typeof value === 'string';
+  const { path, method } = value as { readonly path?: unknown; readonly method?: unknown };
+  return typeof path === 'string' && typeof method === 'number';
 }
 
 /** Text is shown as it is and anything else by its type: an object could hold what does not belong in a log. */

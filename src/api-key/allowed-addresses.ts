@@ -37,6 +37,8 @@ type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 function readAddress(text: string): Address | undefined {
   if (!ipaddr.IPv4.isValidFourPartDecimal(text) && !ipaddr.IPv6.isValid(text)) return undefined;
+  // The old "compatible" form is IPv6, and ipaddr.js reads it as the IPv4 address that it ends with.
+  if (/^::\d+\./.test(text)) return undefined;
   return ipaddr.process(text);
 }
 

@@ -106,5 +106,6 @@ function isText(value: unknown): value is string {
 }
 
 function isListOf<T>(value: unknown, isItem: (item: unknown) => item is T): value is T[] {
-  return Array.isArray(value) && value.every(isItem);
+  // Not `every`, which passes over holes.
+  return Array.isArray(value) && !Array.from<unknown>(value).some((item) => !isItem(item));
 }

@@ -126,18 +126,18 @@ export class TenantApiKeys {
       lineageId: id,
       version: 1,
     };
-    await this.#ask(this.#store.insert(record));
+    await this.#ask(() => this.#store.insert(record));
     return { record: withoutDigest(record), secret: new ApiKeySecret(text) };
   }
 
   /** Ends a key, for good: it cannot be undone, and doing it again changes nothing. @throws KeyNotFoundException */
   async revoke(id: string): Promise<ApiKeyRecord> {
-    return found(await this.#ask(this.#store.revoke(this.tenantId, id, new Date(this.#clock.now()))));
+    return found(await this.#ask(() => this.#store.revoke(this.tenantId, id, new Date(this.#clock.now()))));
   }
 
   /** One key. @throws KeyNotFoundException */
   async get(id: string): Promise<ApiKeyRecord> {
-    return found(await this.#ask(this.#store.findById(this.tenantId, id)));
+    return found(await this.#ask(() => this.#store.findById(this.tenantId, id)));
   }
 
   /** The tenant's keys, oldest first, a page at a time. */
@@ -150,13 +150,13 @@ export class TenantApiKeys {
         `Give a whole number from 1 to ${MAX_LIMIT}.`,
       );
     }
-    const { items, next } = await this.#ask(this.#store.list(this.tenantId, { limit, cursor, includeRevoked }));
+    const { items, next } = await this.#ask(() => this.#store.list(this.tenantId, { limit, cursor, includeRevoked }));
     return { items: items.map(withoutDigest), next };
   }
 
-  async #ask<T>(answer: Promise<T>): Promise<T> {
+  async #ask<T>(ask: () => Promise<T>): Promise<T> {
     try {
-      return await answer;
+      return await ask();
     } catch (error) {
       throw new KeyStoreUnavailableException(error);
     }

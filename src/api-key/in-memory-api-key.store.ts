@@ -100,10 +100,10 @@ function recordOf(text: string, key: ExistingKey, position: number): ApiKeyRecor
   const where = `InMemoryApiKeyStore.fromKeys: key number ${position}`;
   const parsed = readForeignKey(text);
   // The key itself is never part of a message.
-  if (parsed === undefined || !/^[\u0021-\u007e]+$/.test(text)) {
+  if (parsed === undefined || !/^[\u0021-\u002b\u002d-\u007e]+$/.test(text)) {
     throw new KeyfenceConfigurationError(
       where,
-      `is empty, unset or not ${FOREIGN_KEY_LENGTH.min} to ${FOREIGN_KEY_LENGTH.max} visible ASCII characters`,
+      `is empty, unset or not ${FOREIGN_KEY_LENGTH.min} to ${FOREIGN_KEY_LENGTH.max} visible ASCII characters without a comma`,
       'Is the environment variable that holds it set?',
     );
   }

@@ -24,8 +24,8 @@ export function deriveLocator(text: string): string {
 
 /** Compares two digests in a time that does not depend on where they differ. False if they differ in length. */
 export function equalDigests(left: string, right: string): boolean {
-  const a = Buffer.from(left, 'latin1');
-  const b = Buffer.from(right, 'latin1');
+  const a = Buffer.from(left);
+  const b = Buffer.from(right);
   return a.length === b.length && timingSafeEqual(a, b);
 }
 

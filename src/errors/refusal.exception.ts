@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { HttpStatus, type HttpException } from '@nestjs/common';
-import type { KeyfenceErrorCode } from './error-code.js';
+import { isErrorCode, type KeyfenceErrorCode } from './error-code.js';
 
 /** What every refusal of Keyfence is: a Nest `HttpException` with a stable {@link KeyfenceErrorCode}. */
 export type KeyfenceException = HttpException & { readonly errorCode: KeyfenceErrorCode };
@@ -45,5 +45,6 @@ export function withoutStack<T extends Error>(build: () => T): T {
 
 /** True for a refusal made by Keyfence, also across two copies of the package. */
 export function isKeyfenceException(error: unknown): error is KeyfenceException {
-  return types.isNativeError(error) && 'errorCode' in error && 'getStatus' in error;
+  // Since Nest 12 every HttpException has an `errorCode`, so only the codes of ours tell.
+  return types.isNativeError(error) && 'getStatus' in error && 'errorCode' in error && isErrorCode(error.errorCode);
 }

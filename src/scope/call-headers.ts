@@ -16,7 +16,11 @@ export function headersOf(call: Call, carrier: object): HeaderSource | undefined
 
 function asHeaderSource(value: unknown): HeaderSource | undefined {
   const hasHeaders =
-    typeof value === 'object' && value !== null && 'headers' in value && typeof value.headers === 'object';
+    typeof value === 'object' &&
+    value !== null &&
+    'headers' in value &&
+    typeof value.headers === 'object' &&
+    value.headers !== null;
   return hasHeaders ? (value as HeaderSource) : undefined;
 }
 

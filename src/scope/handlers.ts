@@ -66,10 +66,19 @@ export function guardsOn(target: object): unknown[] {
   return Array.isArray(guards) ? guards : [];
 }
 
-/** Puts a guard before those of a method. */
-export function prependGuard(method: object, guard: object): void {
-  const others = guardsOn(method).filter((other) => (other as object).constructor !== guard.constructor);
-  Reflect.defineMetadata(GUARDS, [guard, ...others], method);
+/** Guards that were put somewhere here, and not by `@UseGuards`. */
+const placed = new WeakSet<object>();
+
+/**
+ * Puts a guard before those of a method, or none: metadata belongs to the class, so a guard of another application in this
+ * process is taken away in any case.
+ */
+export function placeGuard(method: object, guard: object | undefined): void {
+  const guards = guardsOn(method);
+  const others = guards.filter((other) => !placed.has(other as object));
+  if (guard !== undefined) placed.add(guard);
+  if (guard === undefined && others.length === guards.length) return;
+  Reflect.defineMetadata(GUARDS, guard === undefined ? others : [guard, ...others], method);
 }
 
 function handlersOfClass(target: Constructor): Handler[] {

@@ -64,9 +64,7 @@ export class RouteCoverage implements OnApplicationBootstrap {
 
   #isGuarded({ target, method }: Handler): boolean {
     if (this.options.guard === 'global') return true;
-    return [...guardsOn(target), ...guardsOn(method)].some(
-      (guard) => guard === ScopedKeyGuard || guard instanceof ScopedKeyGuard,
-    );
+    return [...guardsOn(target), ...guardsOn(method)].some(isKeyGuard);
   }
 
   /** It says what it requires, and nothing at all stands before it. */
@@ -75,6 +73,12 @@ export class RouteCoverage implements OnApplicationBootstrap {
     if (this.options.guard === 'global' || policyOf(target, method).access !== 'key') return false;
     return guardsOn(target).length === 0 && guardsOn(method).length === 0;
   }
+}
+
+/** The guard or one that extends it, as `@UseGuards` takes them: as a class or as an instance. */
+function isKeyGuard(guard: unknown): boolean {
+  if (guard === ScopedKeyGuard || guard instanceof ScopedKeyGuard) return true;
+  return typeof guard === 'function' && guard.prototype instanceof ScopedKeyGuard;
 }
 
 function formatUndeclared(routes: readonly RouteRequirement[]): string {
