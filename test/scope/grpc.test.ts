@@ -16,6 +16,7 @@ import {
 } from '../../src/index.js';
 
 const KEY = 'grpc-test-key-of-acme-1';
+const BOUND_KEY = 'grpc-test-key-for-10.9.8.7';
 const PROTO = fileURLToPath(new URL('./grpc.proto', import.meta.url));
 
 let calls = 0;
@@ -42,6 +43,7 @@ class WhoamiController {
     KeyfenceModule.forRoot({
       store: InMemoryApiKeyStore.fromKeys({
         [KEY]: { tenantId: 'acme', scopes: ['tenant:read'] },
+        [BOUND_KEY]: { tenantId: 'acme', scopes: ['tenant:read'], allowedIps: ['10.9.8.7'] },
         'grpc-test-key-of-globex': { tenantId: 'globex', scopes: ['files:read'] },
       }),
     }),
@@ -75,7 +77,7 @@ describe('gRPC', () => {
     calls = 0;
   });
 
-  function call(method: 'Tenant' | 'Undeclared', keys: readonly string[]): Promise<string> {
+  function call(method: 'Tenant' | 'Undeclared', keys: readonly string[], data: object = {}): Promise<string> {
     const metadata = new Metadata();
     for (const key of keys) metadata.add('x-api-key', key);
     return new Promise((resolve, reject) => {
@@ -84,7 +86,7 @@ describe('gRPC', () => {
         metadata: Metadata,
         done: (error: ServiceError | null, answer?: { tenant: string }) => void,
       ) => void;
-      send.call(client, {}, metadata, (error, answer) => {
+      send.call(client, data, metadata, (error, answer) => {
         if (error === null) resolve(answer?.tenant ?? '');
         else reject(error);
       });
@@ -94,6 +96,13 @@ describe('gRPC', () => {
   it('lets a key in the metadata in', async () => {
     await expect(call('Tenant', [KEY])).resolves.toBe('acme/acme');
     expect(calls).toBe(1);
+  });
+
+  it('does not take the address of the caller from its message', async () => {
+    await expect(call('Tenant', [BOUND_KEY], { ip: '10.9.8.7' })).rejects.toMatchObject({
+      code: status.UNAUTHENTICATED,
+    });
+    expect(calls).toBe(0);
   });
 
   it.each([
