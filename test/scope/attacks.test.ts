@@ -102,8 +102,8 @@ describe("a handler that nobody guards, with guard: 'manual'", () => {
 
 describe('a rule on a method', () => {
   /** A decorator that puts a function of its own in the place of the method, as many do. */
-  function Wrap(): MethodDecorator {
-    return (_target, _name, descriptor: TypedPropertyDescriptor<unknown>) => {
+  function Wrap(): (target: object, name: string, descriptor: PropertyDescriptor) => void {
+    return (_target, _name, descriptor) => {
       const inner = descriptor.value as (...args: unknown[]) => unknown;
       descriptor.value = function wrapped(this: unknown, ...args: unknown[]): unknown {
         return inner.apply(this, args);
