@@ -1,0 +1,66 @@
+import { ApiKeyStore, InMemoryApiKeyStore, type ApiKeyRecord, type Scope, type TenantId } from 'nestjs-keyfence';
+import { digestKey, generateKey } from './internals.js';
+
+const FORMAT = { prefix: 'kf', environment: 'live' };
+
+/** A store with this many keys, and their texts. */
+export async function fillStore(
+  count: number,
+): Promise<{ readonly store: InMemoryApiKeyStore; readonly texts: string[] }> {
+  const store = new InMemoryApiKeyStore();
+  const texts: string[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const { text, locator } = generateKey(FORMAT);
+    await store.insert(recordOf(text, locator));
+    texts.push(text);
+  }
+  return { store, texts };
+}
+
+/** A key of the right form that is in no store. */
+export function unknownKey(): string {
+  return generateKey(FORMAT).text;
+}
+
+/** The record of one key, but another secret: the locator of `text`, and the rest of a new key. */
+export async function storeWithWrongSecrets(texts: readonly string[]): Promise<InMemoryApiKeyStore> {
+  const store = new InMemoryApiKeyStore();
+  for (const text of texts) {
+    await store.insert(recordOf(unknownKey(), locatorOf(text)));
+  }
+  return store;
+}
+
+export function locatorOf(text: string): string {
+  return text.split('_')[1] ?? '';
+}
+
+/** Counts how often it is asked. */
+export class CountingStore extends ApiKeyStore {
+  calls = 0;
+
+  constructor(private readonly inner: ApiKeyStore) {
+    super();
+  }
+
+  findByLocator(locator: string): Promise<ApiKeyRecord | null> {
+    this.calls += 1;
+    return this.inner.findByLocator(locator);
+  }
+}
+
+function recordOf(text: string, locator: string): ApiKeyRecord {
+  return {
+    id: locator,
+    locator,
+    tenantId: 'acme' as TenantId,
+    name: 'benchmark',
+    digest: digestKey(text),
+    digestVersion: 'sha256',
+    scopes: ['files:read', 'files:write', 'reports:read'] as unknown as readonly Scope[],
+    environment: FORMAT.environment,
+    createdAt: new Date(),
+    lineageId: locator,
+    version: 1,
+  };
+}
