@@ -1,4 +1,4 @@
-import { ApiKeyStore, InMemoryApiKeyStore, type ApiKeyRecord, type Scope, type TenantId } from 'nestjs-keyfence';
+import { ApiKeyStore, InMemoryApiKeyStore, type StoredApiKey, type Scope, type TenantId } from 'nestjs-keyfence';
 import { digestKey, generateKey } from './internals.js';
 
 const FORMAT = { prefix: 'kf', environment: 'live' };
@@ -43,13 +43,13 @@ export class CountingStore extends ApiKeyStore {
     super();
   }
 
-  findByLocator(locator: string): Promise<ApiKeyRecord | null> {
+  findByLocator(locator: string): Promise<StoredApiKey | null> {
     this.calls += 1;
     return this.inner.findByLocator(locator);
   }
 }
 
-function recordOf(text: string, locator: string): ApiKeyRecord {
+function recordOf(text: string, locator: string): StoredApiKey {
   return {
     id: locator,
     locator,

@@ -20,7 +20,7 @@ export type { Principal } from './principal/principal.js';
 export { coversScopes, isScope, missingScopes, type Scope } from './principal/scope.js';
 export { isTenantId, type TenantId } from './principal/tenant-id.js';
 
-export type { ApiKeyRecord } from './api-key/api-key-record.js';
+export type { ApiKeyRecord, StoredApiKey } from './api-key/api-key-record.js';
 export { ApiKeySecret } from './api-key/api-key-secret.js';
 export { ApiKeyService, TenantApiKeys, type IssuedApiKey, type ListKeysOptions } from './api-key/api-key.service.js';
 export { ApiKeyStore, ManagedApiKeyStore, type KeyPage, type ListKeysQuery } from './api-key/api-key.store.js';

@@ -184,11 +184,7 @@ function isRoute(value: unknown): value is ExcludedRoute {
 
 /** Text is shown as it is and anything else by its type: an object could hold what does not belong in a log. */
 function wrong(option: string, value: unknown, cure: string): KeyfenceConfigurationError {
-  const shown =
-    typeof value === 'string'
-      ? `'${value}'`
-      : value === null || value === undefined
-        ? String(value)
-        : `a ${typeof value}`;
-  return new KeyfenceConfigurationError(option, `is ${shown}`, `${cure}.`);
+  const type = value === null || value === undefined ? String(value) : `of type ${typeof value}`;
+  const shown = typeof value === 'string' ? `'${value}'` : type;
+  return new KeyfenceConfigurationError(option, `is ${shown}`, cure.endsWith('?') ? cure : `${cure}.`);
 }

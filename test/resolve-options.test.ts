@@ -120,7 +120,7 @@ describe('a wrong option', () => {
     ['apiKey.header', 'Cookie', { apiKey: { header: 'Cookie' } }, 'Give a header name'],
     ['apiKey.header', 'Set-Cookie, which is a list', { apiKey: { header: 'set-cookie' } }, 'Give a header name'],
     ['apiKey.bearer', 'a text', { apiKey: { bearer: 'true' } }, "is 'true'. Give true or false"],
-    ['apiKey.bearer', 'a number', { apiKey: { bearer: 1 } }, 'is a number. Give true or false'],
+    ['apiKey.bearer', 'a number', { apiKey: { bearer: 1 } }, 'is of type number. Give true or false'],
     ['apiKey.prefix', 'empty', { apiKey: { prefix: '' } }, `is ''. ${LABEL_CURE}`],
     ['apiKey.prefix', 'in capitals', { apiKey: { prefix: 'KF' } }, `is 'KF'. ${LABEL_CURE}`],
     ['apiKey.prefix', 'with an underscore', { apiKey: { prefix: 'k_f' } }, LABEL_CURE],
@@ -145,7 +145,7 @@ describe('a wrong option', () => {
     ['invalidKey', 'unknown', { invalidKey: 'allow' }, "is 'allow'. Give one of 'reject', 'ignore'"],
     ['invalidKey', 'null', { invalidKey: null }, "Give one of 'reject', 'ignore'"],
     ['guard', 'unknown', { guard: 'off' }, "is 'off'. Give one of 'global', 'manual'"],
-    ['guard', 'false', { guard: false }, "is a boolean. Give one of 'global', 'manual'"],
+    ['guard', 'false', { guard: false }, "is of type boolean. Give one of 'global', 'manual'"],
     ['guard', 'a name of Object', { guard: 'constructor' }, "Give one of 'global', 'manual'"],
     ['undeclaredRoutes', 'unknown', { undeclaredRoutes: 'allow' }, "Give one of 'deny', 'refuse-boot'"],
     ['middleware', 'false', { middleware: false }, 'Give an object'],
@@ -239,7 +239,7 @@ describe('a wrong option', () => {
   it('is shown by its type and not by its content, if it is no text', () => {
     const secret = { password: 'sentinel-0123456789' };
     for (const options of [{ store: secret }, { apiKey: { header: secret } }, { guard: secret }]) {
-      expect(() => resolve(options)).toThrow('is a object');
+      expect(() => resolve(options)).toThrow('is of type object');
       expect(() => resolve(options)).not.toThrow('sentinel');
     }
   });

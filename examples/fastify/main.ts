@@ -5,8 +5,8 @@ import { AppModule } from '../quick-start/app.module.js';
 import { FilesController } from './files.controller.js';
 import { start } from '../quick-start/start.js';
 
-const data = fileURLToPath(new URL('../../fastify/data', import.meta.url));
-const adapter = new FastifyAdapter();
+const data = process.env.DATA_DIRECTORY ?? fileURLToPath(new URL('../../fastify/data', import.meta.url));
+const adapter = new FastifyAdapter({ forceCloseConnections: true });
 
 // Uploads of any type arrive as they were sent, so nothing may parse them first.
 adapter.getInstance().removeAllContentTypeParsers();

@@ -19,12 +19,12 @@ const DEMO_FILES: Readonly<Record<string, Readonly<Record<string, string | Buffe
   },
 };
 
-/** Gives the two tenants their files, and keeps what is there already. */
+/** Gives the two tenants their files, as they are announced; other files of theirs stay. */
 export async function seedFiles(app: INestApplicationContext): Promise<void> {
   for (const [tenantId, contents] of Object.entries(DEMO_FILES)) {
     const files = app.get(FileService).forTenant(tenantId);
     for (const [path, content] of Object.entries(contents)) {
-      if (!(await files.exists(path))) await files.writeFile(path, content);
+      await files.writeFile(path, content);
     }
   }
 }

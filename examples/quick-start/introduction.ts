@@ -7,23 +7,23 @@ Paste these into another terminal:
 ${assignments.join('\n')}
 
 # a public route: {"status":"ok"}
-curl -s ${url}/health
+curl -sw '\\n' ${url}/health
 # no key: 401 missing_credentials
-curl -s ${url}/whoami
+curl -sw '\\n' ${url}/whoami
 # who is calling: "tenantId":"acme"
-curl -s ${url}/whoami -H "x-api-key: $ACME_KEY"
-# acme's files
-curl -s ${url}/files -H "x-api-key: $ACME_KEY"
+curl -sw '\\n' ${url}/whoami -H "x-api-key: $ACME_KEY"
+# the files of acme
+curl -sw '\\n' ${url}/files -H "x-api-key: $ACME_KEY"
 # one of them: Hello from acme.
-curl -s ${url}/files/hello.txt -H "x-api-key: $ACME_KEY"
-# the same path with globex's key: Hello from globex.
-curl -s ${url}/files/hello.txt -H "x-api-key: $GLOBEX_KEY"
+curl -sw '\\n' ${url}/files/hello.txt -H "x-api-key: $ACME_KEY"
+# the same path with the key of globex: Hello from globex.
+curl -sw '\\n' ${url}/files/hello.txt -H "x-api-key: $GLOBEX_KEY"
 # out of the directory: 403 path_escape
-curl -s --path-as-is ${url}/files/../globex/hello.txt -H "x-api-key: $ACME_KEY"
+curl -sw '\\n' --path-as-is ${url}/files/../globex/hello.txt -H "x-api-key: $ACME_KEY"
 # write: "path":"notes/today.txt","kind":"file","size":5
-curl -s -X PUT ${url}/files/notes/today.txt -H "x-api-key: $ACME_KEY" --data-binary hello
+curl -sw '\\n' -X PUT ${url}/files/notes/today.txt -H "x-api-key: $ACME_KEY" --data-binary hello
 # write with a key that may only read: 403 insufficient_scope
-curl -s -X PUT ${url}/files/notes/today.txt -H "x-api-key: $ACME_READ_KEY" --data-binary hello
+curl -sw '\\n' -X PUT ${url}/files/notes/today.txt -H "x-api-key: $ACME_READ_KEY" --data-binary hello
 # remove: 204
 curl -s -o /dev/null -w '%{http_code}\\n' -X DELETE ${url}/files/notes/today.txt -H "x-api-key: $ACME_KEY"
 

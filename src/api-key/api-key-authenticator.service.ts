@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { InvalidKeyReason } from '../errors/authentication.exceptions.js';
 import type { Authentication } from '../principal/authentication.js';
 import type { Principal } from '../principal/principal.js';
@@ -14,6 +14,8 @@ import { digestKey, equalDigests } from './key-digest.js';
 
 /** A caller waits for the store; one that takes longer than this is as good as down. */
 const STORE_DEADLINE_MS = 3_000;
+/** A store that fails does so for every request; the log needs to say it once. */
+const REPORT_INTERVAL_MS = 10_000;
 /** Compared with when there is no record, so that an unknown key takes the time of a known one. */
 const NO_DIGEST = '0'.repeat(64);
 
@@ -27,6 +29,8 @@ const MISSING: Authentication = { status: 'missing' };
  */
 @Injectable()
 export class ApiKeyAuthenticator {
+  #reportedAt = -Infinity;
+
   constructor(
     private readonly store: ApiKeyStore,
     @Inject(API_KEY_OPTIONS) private readonly options: ApiKeyOptions,
@@ -52,6 +56,7 @@ export class ApiKeyAuthenticator {
       found = await withDeadline(Promise.resolve(this.store.findByLocator(key.locator)), STORE_DEADLINE_MS);
       record = readRecord(found);
     } catch (cause) {
+      this.#reportFault('failed or did not answer in time: requests are answered 503', cause);
       return { status: 'unavailable', cause };
     }
     const matches = (digest: string): boolean => equalDigests(digestKey(key.text), digest);
@@ -59,7 +64,10 @@ export class ApiKeyAuthenticator {
       matches(NO_DIGEST);
       return invalid('unknown_key');
     }
-    if (record?.locator !== key.locator) return invalid('malformed_record');
+    if (record?.locator !== key.locator) {
+      this.#reportFault('returned a record that is not sound, see StoredApiKey: its key is refused', found);
+      return invalid('malformed_record');
+    }
     if (record.digestVersion !== 'sha256') return invalid('unknown_digest_version');
     if (!matches(record.digest)) return invalid('wrong_secret');
     const refusal = this.#refusalOf(record, request);
@@ -89,6 +97,17 @@ export class ApiKeyAuthenticator {
     } catch {
       return undefined;
     }
+  }
+
+  /**
+   * A fault of the store is the operator's to know, once in a while; its text is not logged, since it may hold anything.
+   */
+  #reportFault(fault: string, what: unknown): void {
+    const now = this.clock.now();
+    if (Math.abs(now - this.#reportedAt) < REPORT_INTERVAL_MS) return;
+    this.#reportedAt = now;
+    const name = what instanceof Error ? ` (${what.name})` : '';
+    new Logger('Keyfence').error(`The key store ${fault}${name}.`);
   }
 
   /** A bearer token that is not meant for us belongs to the application: a JWT, a session. */

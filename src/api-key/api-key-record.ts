@@ -30,6 +30,25 @@ export interface ApiKeyRecord {
   readonly version: number;
 }
 
+/**
+ * What verification reads of a key, as a database gives it: plain text and dates, `null` where a limit is not set. Every
+ * {@link ApiKeyRecord} is one. It is checked whenever it is read, and one that is not sound is refused.
+ */
+export interface StoredApiKey {
+  readonly id: string;
+  readonly locator: string;
+  readonly tenantId: string;
+  readonly digest: string;
+  readonly digestVersion: string;
+  readonly scopes: readonly string[];
+  readonly environment: string;
+  readonly allowedIps?: readonly string[] | null;
+  readonly notBefore?: Date | null;
+  readonly expiresAt?: Date | null;
+  readonly revokedAt?: Date | null;
+  readonly metadata?: Readonly<Record<string, unknown>> | null;
+}
+
 /** What verification needs of a record, once it is known to be sound. */
 export type VerifiableRecord = { readonly digestVersion: string } & Pick<
   ApiKeyRecord,

@@ -1,5 +1,5 @@
 import type { TenantId } from '../principal/tenant-id.js';
-import type { ApiKeyRecord } from './api-key-record.js';
+import type { ApiKeyRecord, StoredApiKey } from './api-key-record.js';
 
 /**
  * Where the records of keys are kept: the port that an application implements, and its injection token.
@@ -22,7 +22,7 @@ export abstract class ApiKeyStore {
    * The record with this locator, or `null`. Called once for a key whose checksum is right, and never for another.
    * Whatever it throws, and an answer that takes longer than 3 seconds, denies with `key_store_unavailable`.
    */
-  abstract findByLocator(locator: string): Promise<ApiKeyRecord | null>;
+  abstract findByLocator(locator: string): Promise<StoredApiKey | null>;
 }
 
 /** Which of a tenant's keys to list. */

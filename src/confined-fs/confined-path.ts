@@ -81,7 +81,7 @@ function isEncodedTraversal(text: string): boolean {
 }
 
 function checkComponent(name: string): void {
-  if (name === '' || name === '.') throw invalid('The path is not in its shortest form.');
+  if (name === '' || name === '.') throw invalid("The path has an empty or '.' component.");
   if (name.length * 3 > MAX_COMPONENT_BYTES && Buffer.byteLength(name) > MAX_COMPONENT_BYTES) {
     throw invalid('A name in the path is too long.');
   }

@@ -2,7 +2,7 @@ import { close, closeSync, fdatasync, fstatSync, fsync, write, type Stats } from
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { KeyfenceConfigurationError } from '../errors/configuration.error.js';
-import { FileExistsException, FileTooLargeException } from '../errors/file.exceptions.js';
+import { FileExistsException, FileTooLargeException, NotAFileException } from '../errors/file.exceptions.js';
 import { withoutStack } from '../errors/refusal.exception.js';
 import { RESERVED_PREFIX, splitPath, type ConfinedPath } from './confined-path.js';
 import type { DirectoryHandle, Engine } from './engine.js';
@@ -45,7 +45,7 @@ export async function writeFileAt(
   options: WriteFileOptions,
 ): Promise<FileStat> {
   const { parent: parentPath, name } = splitPath(path);
-  const parent = makeDirectoryAt(engine, root, parentPath);
+  const parent = openParent(engine, root, parentPath);
   try {
     checkTarget(engine, parent, path, name, options.exclusive ?? false);
     const temporary = createTemporaryFile(engine, parent);
@@ -60,6 +60,14 @@ export async function writeFileAt(
     }
   } finally {
     closeSync(parent.fd);
+  }
+}
+
+function openParent(engine: Engine, root: DirectoryHandle, path: ConfinedPath): DirectoryHandle {
+  try {
+    return makeDirectoryAt(engine, root, path);
+  } catch (error) {
+    throw hasCode(error, 'ENOTDIR') ? withoutStack(() => new NotAFileException()) : error;
   }
 }
 
@@ -117,7 +125,7 @@ function chunksOf(content: FileContent): Iterable<Uint8Array | string> | AsyncIt
     throw new KeyfenceConfigurationError(
       'writeFile(path, content)',
       'got a stream that was read already, and would have written an empty file',
-      'If it is a request, a body parser took it: NestFactory.create(AppModule, { bodyParser: false }).',
+      'If it is a request, a body parser took it: see "Uploads" in the README, for Express and for Fastify.',
     );
   }
   // A request that is refused half-way must stay open, or its sender would never get the answer.

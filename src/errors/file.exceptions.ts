@@ -26,7 +26,7 @@ export class FileExistsException extends ConflictException {
   }
 }
 
-/** 409: a file was expected and the path names a directory. */
+/** 409: a file was expected and the path names a directory, or leads through a file as if it were one. */
 export class NotAFileException extends ConflictException {
   override readonly errorCode = 'not_a_file';
 

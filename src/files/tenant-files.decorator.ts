@@ -1,4 +1,5 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { KeyfenceConfigurationError } from '../errors/configuration.error.js';
 import { PathEscapeException } from '../errors/path.exceptions.js';
 import { withoutStack } from '../errors/refusal.exception.js';
 import { RequiredPrincipal } from '../tenant/current-principal.decorator.js';
@@ -7,9 +8,14 @@ import { TenantDirectoryPipe } from './tenant-directory.pipe.js';
 /** Parameter: the directory of the caller's tenant. Without a valid key the call is answered `missing_credentials`. */
 export const TenantFiles = (): ParameterDecorator => RequiredPrincipal(TenantDirectoryPipe);
 
+const WILDCARD_CURE = "Write @Get('files/*path') on Express, and @Get('files/*') on Fastify or Nest 10.";
+
 /** Parts of a request that tell what was asked for, on Express, Fastify and node:http. */
 interface WildcardRequest {
   readonly params?: Readonly<Record<string, string | readonly string[]>>;
+  /** The pattern of the route, on Express and on Fastify. */
+  readonly route?: { readonly path?: unknown };
+  readonly routeOptions?: { readonly url?: unknown };
   readonly originalUrl?: string;
   readonly url?: string;
 }
@@ -23,6 +29,10 @@ export const TenantPath = createParamDecorator((_data: unknown, context: Executi
   const request = context.switchToHttp().getRequest<WildcardRequest>();
   const [path = ''] = (request.originalUrl ?? request.url ?? '').split('?', 1);
   if (/%2f|%5c/i.test(path)) throw withoutStack(() => new PathEscapeException('encoded'));
+  const pattern = request.route?.path ?? request.routeOptions?.url;
+  if (typeof pattern === 'string' && !pattern.includes('*')) {
+    throw new KeyfenceConfigurationError('@TenantPath()', 'stands on a route without a wildcard', WILDCARD_CURE);
+  }
   return wildcardOf(request.params ?? {});
 });
 

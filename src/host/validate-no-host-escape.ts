@@ -9,7 +9,7 @@ import { withoutStack } from '../errors/refusal.exception.js';
 /** A path that {@link validateNoHostEscape} let pass: absolute, symbolic links resolved. True when it was checked. */
 export type HostPath = string & { readonly __keyfence: 'HostPath' };
 
-/** Where a path may lead if nothing else is said. */
+/** Where a path may lead if nothing else is said: `/sandbox/tenants` and `/tmp/container-safe`. */
 export const DEFAULT_ALLOWED_PREFIXES: readonly string[] = ['/sandbox/tenants', '/tmp/container-safe'];
 
 /** PATH_MAX of Linux is 4096 with the final NUL; every component is looked up, so their number is bounded too. */
@@ -38,7 +38,7 @@ export function validateNoHostEscape(
   path: string,
   allowedPrefixes: readonly string[] = DEFAULT_ALLOWED_PREFIXES,
 ): HostPath {
-  const prefixes = allowedPrefixes.map(resolvePrefix).filter((prefix) => prefix !== undefined);
+  const prefixes = resolvePrefixes(allowedPrefixes);
   if (!isPath(path)) throw refused('unresolvable');
   const resolved = resolveLikeKernel(path);
   if (!isBelowAny(resolved, prefixes)) throw refused('outside_allowed_prefixes');
@@ -48,6 +48,11 @@ export function validateNoHostEscape(
     isPath(form) && !IRREGULAR_ENCODING.test(form) && isBelowAny(resolveLikeKernel(form), prefixes);
   if (forms?.every(harmless) !== true) throw refused('encoded');
   return resolved as HostPath;
+}
+
+/** The directories that the prefixes stand for now. @throws KeyfenceConfigurationError */
+export function resolvePrefixes(prefixes: readonly string[]): string[] {
+  return prefixes.map(resolvePrefix).filter((prefix) => prefix !== undefined);
 }
 
 function isPath(text: unknown): text is string {

@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
 import { KeyfenceConfigurationError } from '../errors/configuration.error.js';
 import { describePolicy, policyOf } from './access-rule.js';
 import { guardsOn, handlersOf, type Handler } from './handlers.js';
@@ -14,7 +14,7 @@ export interface RouteRequirement {
   readonly handler: string;
   /** `GET /files/:id` without global prefix and version, a message's name, a pattern, a field. */
   readonly route: string;
-  /** `unguarded`: with `guard: 'manual'`, where `ScopedKeyGuard` itself does not stand before it. */
+  /** `unguarded`: with `guard: 'manual'`, where neither `ScopedKeyGuard` nor a guard that extends it stands before it. */
   readonly access: 'public' | 'key' | 'undeclared' | 'unguarded';
   /** What its decorators say, in words, such as `files:read`. */
   readonly requires: readonly string[];
@@ -24,35 +24,40 @@ export interface RouteRequirement {
  * What every handler of the application requires: as data, for a test or a check in CI, and as a line in the boot log for
  * those that will be denied because they declare nothing.
  * @example
- * expect(app.get(RouteCoverage).list().filter((route) => route.access === 'undeclared')).toEqual([]);
+ * expect(app.get(RouteCoverage).uncovered()).toEqual([]);
  */
 @Injectable()
 export class RouteCoverage implements OnApplicationBootstrap {
   constructor(
     private readonly modules: ModulesContainer,
+    private readonly application: ApplicationConfig,
     @Inject(SCOPE_OPTIONS) private readonly options: ScopeOptions,
   ) {}
 
-  /** @throws KeyfenceConfigurationError with `undeclaredRoutes: 'refuse-boot'`, if a handler declares nothing */
+  /** @throws KeyfenceConfigurationError with `undeclaredRoutes: 'refuse-boot'`, if {@link uncovered} has any */
   onApplicationBootstrap(): void {
-    const logger = new Logger('Keyfence');
-    const forgotten = handlersOf(this.modules).filter((handler) => this.#isForgotten(handler));
-    if (forgotten.length > 0) logger.warn(formatForgotten(forgotten.map((handler) => this.#requirementOf(handler))));
-    const undeclared = this.list().filter((route) => route.access === 'undeclared');
-    if (undeclared.length === 0) return;
+    const uncovered = this.uncovered();
+    if (uncovered.length === 0) return;
     if (this.options.undeclaredRoutes === 'refuse-boot') {
       throw new KeyfenceConfigurationError(
         'undeclaredRoutes',
-        "is 'refuse-boot', and there are handlers that declare nothing",
-        formatUndeclared(undeclared),
+        "is 'refuse-boot', and there are handlers that are not covered",
+        formatUncovered(uncovered),
       );
     }
-    logger.warn(formatUndeclared(undeclared));
+    new Logger('Keyfence').warn(formatUncovered(uncovered));
   }
 
   /** Every handler, class by class. */
   list(): RouteRequirement[] {
     return handlersOf(this.modules).map((handler) => this.#requirementOf(handler));
+  }
+
+  /** Handlers that are denied because they declare nothing, and those whose requirement nobody checks (`unguarded`). */
+  uncovered(): RouteRequirement[] {
+    return this.list().filter(
+      ({ access, requires }) => access === 'undeclared' || (access === 'unguarded' && requires.length > 0),
+    );
   }
 
   #requirementOf(handler: Handler): RouteRequirement {
@@ -64,14 +69,7 @@ export class RouteCoverage implements OnApplicationBootstrap {
 
   #isGuarded({ target, method }: Handler): boolean {
     if (this.options.guard === 'global') return true;
-    return [...guardsOn(target), ...guardsOn(method)].some(isKeyGuard);
-  }
-
-  /** It says what it requires, and nothing at all stands before it. */
-  #isForgotten(handler: Handler): boolean {
-    const { target, method } = handler;
-    if (this.options.guard === 'global' || policyOf(target, method).access !== 'key') return false;
-    return guardsOn(target).length === 0 && guardsOn(method).length === 0;
+    return [...this.application.getGlobalGuards(), ...guardsOn(target), ...guardsOn(method)].some(isKeyGuard);
   }
 }
 
@@ -81,20 +79,28 @@ function isKeyGuard(guard: unknown): boolean {
   return typeof guard === 'function' && guard.prototype instanceof ScopedKeyGuard;
 }
 
-function formatUndeclared(routes: readonly RouteRequirement[]): string {
+function formatUncovered(routes: readonly RouteRequirement[]): string {
+  const undeclared = routes.filter(({ access }) => access === 'undeclared');
+  const unguarded = routes.filter(({ access }) => access === 'unguarded');
+  return [...formatUndeclared(undeclared), ...formatUnguarded(unguarded)].join('\n');
+}
+
+function formatUndeclared(routes: readonly RouteRequirement[]): string[] {
+  if (routes.length === 0) return [];
   return [
     `${routes.length} handler(s) declare no requirement, so every call is answered 403 undeclared_route:`,
     ...byController(routes),
     "Add to each method, or to its class, one of: @RequireScopes('resource:action')  @RequireApiKey()  @SkipApiKey()",
-  ].join('\n');
+  ];
 }
 
-function formatForgotten(routes: readonly RouteRequirement[]): string {
+function formatUnguarded(routes: readonly RouteRequirement[]): string[] {
+  if (routes.length === 0) return [];
   return [
-    `${routes.length} handler(s) declare a requirement, and no guard stands before them, so nobody checks it:`,
+    `${routes.length} handler(s) declare a requirement, and ScopedKeyGuard does not stand before them, so nobody checks it:`,
     ...byController(routes),
-    "Add @UseGuards(ScopedKeyGuard) to each class, or set guard: 'global'.",
-  ].join('\n');
+    "Add @UseGuards(ScopedKeyGuard), or a guard of your own that extends it, to each class; or set guard: 'global'.",
+  ];
 }
 
 function byController(routes: readonly RouteRequirement[]): string[] {

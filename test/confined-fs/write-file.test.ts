@@ -198,7 +198,7 @@ describe.each(await enginesHere())('writeFile() on %s', (_name, engine) => {
 
   it.each([
     ['directory', 'not_a_file'],
-    ['file/below', 'file_not_found'],
+    ['file/below', 'not_a_file'],
     ['../acme/file', 'path_escape'],
     ['/etc/keyfence', 'path_escape'],
     ['a/', 'invalid_path'],

@@ -1,4 +1,8 @@
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { isAvailable } from '../support/is-available.js';
@@ -8,12 +12,16 @@ const run = promisify(execFile);
 const KEYS = ['ACME_KEY', 'ACME_READ_KEY', 'GLOBEX_KEY'] as const;
 
 describe.each(['quick-start', 'fastify'])('examples/%s', (name) => {
+  const data = mkdtempSync(join(tmpdir(), 'keyfence-example-'));
   let example: RunningExample;
 
   beforeAll(async () => {
-    example = await RunningExample.start(name);
+    example = await RunningExample.start(name, data);
   }, 30_000);
-  afterAll(() => example.stop());
+  afterAll(async () => {
+    await example.stop();
+    rmSync(data, { recursive: true, force: true });
+  });
 
   it('prints its keys as shell assignments and READY with its address as the last line', () => {
     for (const key of KEYS) expect(example.variable(key)).toMatch(/^kflive_[0-9a-f]{16}_[0-9A-Za-z]{43}$/);
@@ -85,11 +93,20 @@ describe.each(['quick-start', 'fastify'])('examples/%s', (name) => {
     expect((await example.request('/files/denied.txt', { key: example.variable('ACME_KEY') })).status).toBe(404);
   });
 
+  it('ends at a signal though somebody holds a silent connection', async () => {
+    const socket = connect(Number(new URL(example.url).port), '127.0.0.1');
+    socket.on('error', () => undefined);
+    await new Promise((resolve) => socket.once('connect', resolve));
+    await example.stop();
+    socket.destroy();
+    example = await RunningExample.start(name, data);
+  }, 30_000);
+
   it('starts again over the data of the first run, with new keys', async () => {
     const key = example.variable('ACME_KEY');
     await example.request('/files/kept.txt', { method: 'PUT', body: 'kept', key });
     await example.stop();
-    example = await RunningExample.start(name);
+    example = await RunningExample.start(name, data);
     expect((await example.request('/whoami', { key })).status).toBe(401);
     const again = await example.request('/files/kept.txt', { key: example.variable('ACME_KEY') });
     await expect(again.text()).resolves.toBe('kept');

@@ -12,11 +12,14 @@ export class RunningExample {
     readonly lines: readonly string[],
   ) {}
 
-  /** Starts `examples/<name>` (built by `npm run build:examples`) and waits for its READY line. */
-  static async start(name: string): Promise<RunningExample> {
+  /**
+   * Starts `examples/<name>` (built by `npm run build:examples`) and waits for its READY line.
+   * @param data a directory of the test's own: the default one is for whoever plays with the example
+   */
+  static async start(name: string, data: string): Promise<RunningExample> {
     const child = spawn(process.execPath, [`examples/dist/${name}/main.js`], {
       cwd: ROOT,
-      env: { PATH: process.env.PATH, PORT: '0', NO_COLOR: '1' },
+      env: { PATH: process.env.PATH, PORT: '0', NO_COLOR: '1', DATA_DIRECTORY: data },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const lines: string[] = [];

@@ -76,11 +76,6 @@ describe('NoHostEscapePipe', () => {
     'path=../../etc/passwd',
     'path=',
     'path=%00',
-    'other=1',
-    '',
-    `path=${allowed}/file&path=${allowed}/file`,
-    `path[]=${allowed}/file`,
-    `path[a]=${allowed}/file`,
   ])('?%s is answered 403 path_escape, without the path, and the handler does not run', async (query) => {
     const { status, text } = await get('own', query);
     expect(status).toBe(403);
@@ -91,6 +86,23 @@ describe('NoHostEscapePipe', () => {
       errorCode: 'path_escape',
     });
     expect(handled).not.toHaveBeenCalled();
+  });
+
+  it.each([
+    'other=1',
+    '',
+    `path=${allowed}/file&path=${allowed}/file`,
+    `path[]=${allowed}/file`,
+    `path[a]=${allowed}/file`,
+  ])('?%s, which is no text, is answered 400 invalid_path, and the handler does not run', async (query) => {
+    const { status, text } = await get('own', query);
+    expect(status).toBe(400);
+    expect(JSON.parse(text)).toMatchObject({ errorCode: 'invalid_path' });
+    expect(handled).not.toHaveBeenCalled();
+  });
+
+  it('refuses prefixes that are not absolute when it is made, not when it is used', () => {
+    expect(() => new NoHostEscapePipe(['exports'])).toThrow('allowedPrefixes holds what is no absolute path');
   });
 
   it('throws what Nest knows as a ForbiddenException', () => {

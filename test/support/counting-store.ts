@@ -1,4 +1,4 @@
-import type { ApiKeyRecord } from '../../src/api-key/api-key-record.js';
+import type { ApiKeyRecord, StoredApiKey } from '../../src/api-key/api-key-record.js';
 import { ApiKeyStore, ManagedApiKeyStore, type KeyPage, type ListKeysQuery } from '../../src/api-key/api-key.store.js';
 import type { TenantId } from '../../src/principal/tenant-id.js';
 
@@ -32,7 +32,7 @@ export class CountingStore extends ManagedApiKeyStore {
     this.calls.length = 0;
   }
 
-  findByLocator(locator: string): Promise<ApiKeyRecord | null> {
+  findByLocator(locator: string): Promise<StoredApiKey | null> {
     this.calls.push('findByLocator');
     return this.#store.findByLocator(locator);
   }
@@ -69,7 +69,7 @@ export class StubStore extends ApiKeyStore {
     super();
   }
 
-  findByLocator(locator: string): Promise<ApiKeyRecord | null> {
+  findByLocator(locator: string): Promise<StoredApiKey | null> {
     this.lookUps += 1;
     return this.answer(locator) as Promise<ApiKeyRecord | null>;
   }

@@ -157,7 +157,7 @@ describe.each(PLATFORMS)("a handler that no guard stands before, with guard: 'ma
     });
     expect(await app.send('GET /tenant', { key })).toMatchObject({ status: 500 });
     expect(app.log.textOf('error')).toContain('is ScopedKeyGuard active on it?');
-    expect(app.log.textOf('warn')).toContain('no guard stands before them');
+    expect(app.log.textOf('warn')).toContain('ScopedKeyGuard does not stand before them');
   });
 });
 
