@@ -1,4 +1,11 @@
-import { ApiKeyStore, InMemoryApiKeyStore, type StoredApiKey, type Scope, type TenantId } from 'nestjs-keyfence';
+import {
+  ApiKeyStore,
+  InMemoryApiKeyStore,
+  type ApiKeyRecord,
+  type Scope,
+  type StoredApiKey,
+  type TenantId,
+} from 'nestjs-keyfence';
 import { digestKey, generateKey } from './internals.js';
 
 const FORMAT = { prefix: 'kf', environment: 'live' };
@@ -49,7 +56,7 @@ export class CountingStore extends ApiKeyStore {
   }
 }
 
-function recordOf(text: string, locator: string): StoredApiKey {
+function recordOf(text: string, locator: string): ApiKeyRecord {
   return {
     id: locator,
     locator,
