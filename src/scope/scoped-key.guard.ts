@@ -91,8 +91,6 @@ export class ScopedKeyGuard implements CanActivate {
   ): KeyfenceException | undefined {
     const isPublic = policy.access === 'public';
     if (isPublic && (authentication.status !== 'invalid' || this.options.invalidKey === 'ignore')) return undefined;
-    // Not "missing", which a guard that also takes sessions would go on from.
-    if (policy.access === 'undeclared' && authentication.status === 'missing') return undeclared();
     return exceptionFor(authentication);
   }
 
@@ -112,17 +110,13 @@ function isLongLived(context: ExecutionContext, carrier: object): boolean {
   return headersOf(context, carrier)?.headers.upgrade !== undefined;
 }
 
-function undeclared(): KeyfenceException {
-  return withoutStack(() => new UndeclaredRouteException());
-}
-
 function refusalOfPrincipal(
   policy: AccessPolicy,
   principal: Principal,
   context: ExecutionContext,
 ): KeyfenceException | undefined {
   if (policy.access === 'public') return undefined;
-  if (policy.access === 'undeclared') return undeclared();
+  if (policy.access === 'undeclared') return withoutStack(() => new UndeclaredRouteException());
   for (const rule of policy.rules) {
     const unmet = unmetBy(rule, principal.scopes, methodOf(context));
     if (unmet !== undefined) return withoutStack(() => new InsufficientScopeException(unmet));

@@ -121,7 +121,7 @@ describe('a TCP microservice', () => {
   it.each([
     ['sum', 'missing_credentials', 'An API key is required.'],
     ['any-key', 'missing_credentials', 'An API key is required.'],
-    ['undeclared', 'undeclared_route', 'This route is not open to API keys.'],
+    ['undeclared', 'missing_credentials', 'An API key is required.'],
   ])('denies %s with an RpcException', async (pattern, errorCode, message) => {
     expect(await ask(running, pattern)).toMatchObject({ status: 'error', errorCode, message });
     expect(running.runs).toEqual([]);

