@@ -25,7 +25,7 @@ export class ProcfsEngine extends EntryOperations {
   protected readonly identifyFlags = IDENTIFY_FLAGS;
 
   mountIdOf(fd: number): number | undefined {
-    const id = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'));
+    const id = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'));
     return id === null ? undefined : Number(id[1]);
   }
 

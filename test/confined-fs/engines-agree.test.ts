@@ -79,13 +79,13 @@ async function perform(files: ConfinedDirectory, verb: Request['verb'], path: st
   }
 }
 
-/** Everything below a directory, links and all. */
+/** Everything below a directory, links and all. Not `readdir` with `recursive`, which follows links on some Nodes. */
 function snapshot(directory: string): string[] {
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .map((entry) => {
-      const path = join(entry.parentPath, entry.name);
-      const content = entry.isFile() ? readFileSync(path, 'utf8') : entry.isSymbolicLink() ? 'link' : 'directory';
-      return `${path.slice(directory.length)}: ${content}`;
+  return readdirSync(directory, { withFileTypes: true })
+    .flatMap((entry) => {
+      const path = join(directory, entry.name);
+      if (entry.isDirectory()) return [`${path}: directory`, ...snapshot(path)];
+      return [`${path}: ${entry.isFile() ? readFileSync(path, 'utf8') : 'link'}`];
     })
     .sort();
 }
