@@ -82,7 +82,9 @@ export class ConfinedDirectory {
    * @throws FileTooLargeException beyond `maxBytes`
    */
   writeFile(path: string, content: FileContent, options: WriteFileOptions = {}): Promise<FileStat> {
-    return this.#write(path, (root, confined) => writeFileAt(this.#roots.engine, root, confined, content, options));
+    return this.#change(path, true, (root, confined) =>
+      writeFileAt(this.#roots.engine, root, confined, content, options),
+    );
   }
 
   /** What the path names. */
@@ -122,7 +124,7 @@ export class ConfinedDirectory {
 
   /** Makes a directory and what is missing above it (mode 0750). @throws FileExistsException where a file has the name */
   mkdir(path: string): Promise<void> {
-    return this.#write(path, (root, confined) => {
+    return this.#change(path, true, (root, confined) => {
       try {
         closeSync(makeDirectoryAt(this.#roots.engine, root, confined).fd);
       } catch (error) {
@@ -133,7 +135,7 @@ export class ConfinedDirectory {
 
   /** Removes a file or an empty directory. @throws DirectoryNotEmptyException */
   remove(path: string): Promise<void> {
-    return this.#write(path, (root, confined) => {
+    return this.#change(path, false, (root, confined) => {
       const { engine } = this.#roots;
       const { parent: parentPath, name } = splitPath(confined);
       const parent = openDirectoryAt(engine, root, parentPath);
@@ -151,10 +153,15 @@ export class ConfinedDirectory {
     return this.#withRoot(parseConfinedPath(path), false, verb);
   }
 
-  async #write<T>(path: string, verb: (root: RootDirectory, confined: ConfinedPath) => T | Promise<T>): Promise<T> {
+  /** @param create make the directory itself where it is missing */
+  async #change<T>(
+    path: string,
+    create: boolean,
+    verb: (root: RootDirectory, confined: ConfinedPath) => T | Promise<T>,
+  ): Promise<T> {
     const confined = parseConfinedPath(path);
     if (this.#readOnly) throw withoutStack(() => new StorageUnavailableException('files.readOnly is set'));
-    return this.#withRoot(confined, true, verb);
+    return this.#withRoot(confined, create, verb);
   }
 
   async #withRoot<T>(

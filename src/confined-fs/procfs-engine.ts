@@ -78,10 +78,13 @@ export class ProcfsEngine extends EntryOperations {
       return current;
     } catch (error) {
       if (current === directory.fd) throw error;
-      // An error from behind a mount would tell what is there.
-      const crossed = this.mountIdOf(current) !== directory.mountId;
-      closeSync(current);
-      throw crossed ? withoutStack(() => new PathEscapeException('mount')) : error;
+      // An error from behind a mount would tell what is there. Asking can fail too: for want of descriptors, say.
+      try {
+        const crossed = this.mountIdOf(current) !== directory.mountId;
+        throw crossed ? withoutStack(() => new PathEscapeException('mount')) : error;
+      } finally {
+        closeSync(current);
+      }
     }
   }
 }

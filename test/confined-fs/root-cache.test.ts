@@ -97,7 +97,12 @@ describe.each(await enginesHere())('the roots of tenants on %s', (_name, engine)
   it('makes a root that is missing when something is written, with mode 0750, and not before', async () => {
     const path = join(bench().base, 'new');
     const files = bench().open(path);
-    for (const look of [() => files.readFile('file'), () => files.stat('file'), () => files.list('one').next()]) {
+    for (const look of [
+      () => files.readFile('file'),
+      () => files.stat('file'),
+      () => files.list('one').next(),
+      () => files.remove('file'),
+    ]) {
       expect(await outcomeOf(look)).toBe('file_not_found');
     }
     expect(await files.exists('file')).toBe(false);
