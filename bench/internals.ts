@@ -12,11 +12,39 @@ export const { generateKey } = (await import(
   at('api-key/api-key-format.js')
 )) as typeof import('../dist/esm/api-key/api-key-format.js');
 
-export const { digestKey } = (await import(
+export const { KeyDigester } = (await import(
   at('api-key/key-digest.js')
 )) as typeof import('../dist/esm/api-key/key-digest.js');
 
-export const { SystemClock } = (await import(at('api-key/clock.js'))) as typeof import('../dist/esm/api-key/clock.js');
+export const { KeyCache } = (await import(
+  at('api-key/key-cache.js')
+)) as typeof import('../dist/esm/api-key/key-cache.js');
+
+export const { DeferredKeyWrites } = (await import(
+  at('api-key/deferred-key-writes.service.js')
+)) as typeof import('../dist/esm/api-key/deferred-key-writes.service.js');
+
+export const { resolveOptions } = (await import(
+  at('resolve-options.js')
+)) as typeof import('../dist/esm/resolve-options.js');
+
+export const { PostgresApiKeyStore, PostgresInvalidationBus } = (await import(
+  at('stores/postgres/index.js')
+)) as typeof import('../dist/esm/stores/postgres/index.js');
+
+export const { RedisApiKeyStore, RedisInvalidationBus } = (await import(
+  at('stores/redis/index.js')
+)) as typeof import('../dist/esm/stores/redis/index.js');
+
+export const { SqliteApiKeyStore } = (await import(
+  at('stores/sqlite/index.js')
+)) as typeof import('../dist/esm/stores/sqlite/index.js');
+
+export const { loadSqliteDriver } = (await import(
+  at('stores/sqlite/sqlite-driver.js')
+)) as typeof import('../dist/esm/stores/sqlite/sqlite-driver.js');
+
+export const { SystemClock } = (await import(at('time/clock.js'))) as typeof import('../dist/esm/time/clock.js');
 
 export const { loadOpenat2, RESOLVE_CONFINED, O_CLOEXEC } = (await import(
   at('confined-fs/openat2.js')

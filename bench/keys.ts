@@ -2,26 +2,38 @@ import {
   ApiKeyStore,
   InMemoryApiKeyStore,
   type ApiKeyRecord,
+  type KeyUse,
+  type ManagedApiKeyStore,
   type Scope,
   type StoredApiKey,
   type TenantId,
 } from 'nestjs-keyfence';
-import { digestKey, generateKey } from './internals.js';
+import { generateKey, KeyDigester } from './internals.js';
 
 const FORMAT = { prefix: 'kf', environment: 'live' };
+const UNPEPPERED = new KeyDigester();
 
 /** A store with this many keys, and their texts. */
 export async function fillStore(
   count: number,
 ): Promise<{ readonly store: InMemoryApiKeyStore; readonly texts: string[] }> {
   const store = new InMemoryApiKeyStore();
+  return { store, texts: await addKeys(store, count) };
+}
+
+/** Adds new keys of the tenant `acme`, and gives their texts. */
+export async function addKeys(
+  store: ManagedApiKeyStore,
+  count: number,
+  digester: InstanceType<typeof KeyDigester> = UNPEPPERED,
+): Promise<string[]> {
   const texts: string[] = [];
   for (let index = 0; index < count; index += 1) {
     const { text, locator } = generateKey(FORMAT);
-    await store.insert(recordOf(text, locator));
+    await store.insert(recordOf(text, locator, digester));
     texts.push(text);
   }
-  return { store, texts };
+  return texts;
 }
 
 /** A key of the right form that is in no store. */
@@ -56,14 +68,30 @@ export class CountingStore extends ApiKeyStore {
   }
 }
 
-function recordOf(text: string, locator: string): ApiKeyRecord {
+/** A store in memory that counts the calls of verification, and what is written on its behalf. */
+export class CountingManagedStore extends InMemoryApiKeyStore {
+  reads = 0;
+  writes = 0;
+
+  override findByLocator(locator: string): Promise<ApiKeyRecord | null> {
+    this.reads += 1;
+    return super.findByLocator(locator);
+  }
+
+  override recordUses(uses: readonly KeyUse[]): Promise<void> {
+    this.writes += 1;
+    return super.recordUses(uses);
+  }
+}
+
+function recordOf(text: string, locator: string, digester = UNPEPPERED): ApiKeyRecord {
   return {
     id: locator,
     locator,
     tenantId: 'acme' as TenantId,
     name: 'benchmark',
-    digest: digestKey(text),
-    digestVersion: 'sha256',
+    digest: digester.digest(text),
+    digestVersion: digester.version,
     scopes: ['files:read', 'files:write', 'reports:read'] as unknown as readonly Scope[],
     environment: FORMAT.environment,
     createdAt: new Date(),

@@ -1,8 +1,13 @@
 import { parseArgs } from 'node:util';
+import { measureBetterAuth } from './better-auth.js';
+import { measureCached } from './cached.js';
 import { measureEscapes } from './escapes.js';
 import { measureFileReads } from './file-reads.js';
 import { measureOpens } from './opens.js';
+import { measureFlood } from './flood.js';
+import { measureManyKeys } from './many-keys.js';
 import { JsonReport, TextReport, type Report } from './report.js';
+import { measureRevocation } from './revocation.js';
 import { measureRoutes } from './routes.js';
 import { measureVerify } from './verify.js';
 
@@ -10,6 +15,11 @@ type Part = (report: Report) => Promise<void>;
 
 const PARTS: Readonly<Record<string, Part>> = {
   verify: measureVerify,
+  cached: measureCached,
+  'better-auth': measureBetterAuth,
+  'many-keys': measureManyKeys,
+  revocation: measureRevocation,
+  flood: measureFlood,
   route: measureRoutes,
   files: async (report) => {
     await measureOpens(report);

@@ -24,7 +24,7 @@ export class TextReport implements Report {
     const { node, cpu, cores, kernel, version } = describeMachine();
     console.log(`nestjs-keyfence ${version} on Node ${node}, ${cpu} (${cores} cores), Linux ${kernel}`);
     console.log(
-      "p10 is of the rounds that nothing disturbed, and what ratios are judged by. 'over' is information: nothing fails.",
+      "p10 is of the rounds that nothing disturbed, and what ratios are judged by. 'over' and 'under' are information: nothing fails.",
     );
   }
 
@@ -59,6 +59,11 @@ export class JsonReport implements Report {
 export function judged(name: string, ratio: number, limit?: number): Row {
   if (limit === undefined) return { [name]: ratio, target: '', verdict: 'for information' };
   return { [name]: ratio, target: `<= ${limit}`, verdict: ratio <= limit ? 'ok' : 'over' };
+}
+
+/** The same for what should be at least as large. */
+export function judgedAtLeast(name: string, ratio: number, limit: number): Row {
+  return { [name]: ratio, target: `>= ${limit}`, verdict: ratio >= limit ? 'ok' : 'under' };
 }
 
 function textOf(cell: Cell): string {

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import {
   Controller,
@@ -9,22 +10,36 @@ import {
   type CanActivate,
   type DynamicModule,
   type ExecutionContext,
+  type NestModule,
   type Provider,
   type Type,
 } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { AuthGuard, PassportStrategy } from '@nestjs/passport';
 import { HeaderAPIKeyStrategy } from 'passport-headerapikey';
-import { KeyfenceModule, RequireScopes, type ApiKeyStore } from 'nestjs-keyfence';
+import { KeyfenceModule, RequireScopes, type ApiKeyStore, type KeyfenceOptions } from 'nestjs-keyfence';
 
-export const VARIANTS = ['bare', 'plain', 'guard', 'middleware', 'passport'] as const;
+export const VARIANTS = [
+  'bare',
+  'plain',
+  'plain-context',
+  'guard',
+  'guard-no-context',
+  'middleware',
+  'middleware-no-context',
+  'passport',
+] as const;
 export type Variant = (typeof VARIANTS)[number];
 
 /** What each variant is, for the table. */
 export const DESCRIPTIONS: Readonly<Record<Variant, string>> = {
   bare: 'bare route',
   plain: 'plain guard + Map',
+  'plain-context': 'plain guard + Map in AsyncLocalStorage',
   guard: 'Keyfence guard alone',
+  'guard-no-context': 'the same, tenantContext: false',
   middleware: 'Keyfence guard + middleware',
+  'middleware-no-context': 'the same, tenantContext: false',
   passport: 'passport-headerapikey',
 };
 
@@ -67,6 +82,42 @@ class PlainGuard implements CanActivate {
   }
 }
 
+/** The tenant of the request that runs, for services: a plain guard with this gives what Keyfence gives by default. */
+const tenants = new AsyncLocalStorage<{ tenantId?: string }>();
+
+@Injectable()
+class PlainContextGuard extends PlainGuard {
+  override async canActivate(context: ExecutionContext): Promise<boolean> {
+    const admitted = await super.canActivate(context);
+    const store = tenants.getStore();
+    if (store !== undefined) store.tenantId = context.switchToHttp().getRequest<PlainRequest>().tenantId;
+    return admitted;
+  }
+}
+
+interface Fastify {
+  addHook(name: 'preHandler', hook: (request: unknown, reply: unknown, done: () => void) => void): void;
+}
+
+/** Mounted in the cheapest way that there is, on the framework itself. */
+@Module({})
+class PlainContextModule implements NestModule {
+  constructor(private readonly host: HttpAdapterHost) {}
+
+  configure(): void {
+    const adapter = this.host.httpAdapter;
+    if (adapter.getType() === 'fastify') {
+      adapter.getInstance<Fastify>().addHook('preHandler', (_request, _reply, done) => {
+        tenants.run({}, done);
+      });
+    } else {
+      adapter.use((_request: unknown, _response: unknown, next: () => void) => {
+        tenants.run({}, next);
+      });
+    }
+  }
+}
+
 type PassportBase = new (header: { header: string; prefix: string }, passRequest: boolean) => object;
 
 /** The same check behind Passport. */
@@ -98,6 +149,15 @@ class PlainController extends BareController {
   }
 }
 
+@UseGuards(PlainContextGuard)
+@Controller('files')
+class PlainContextController extends BareController {
+  @Get(':id')
+  override read(): object {
+    return { ok: true };
+  }
+}
+
 @Controller('files')
 class KeyfenceController {
   @Get(':id')
@@ -122,17 +182,27 @@ class BenchModule {}
 /** An application with one route, `GET /files/:id`. */
 export function appOf(variant: Variant, store: ApiKeyStore, texts: readonly string[]): DynamicModule {
   const keys: Provider = { provide: PlainKeys, useValue: new PlainKeys(texts) };
-  const keyfence = (mount: boolean): DynamicModule =>
-    KeyfenceModule.forRoot({ store, middleware: { mount }, allowInMemoryStore: true });
+  const keyfence = (mount: boolean, options?: Partial<KeyfenceOptions>): DynamicModule =>
+    moduleOf(
+      KeyfenceController,
+      [],
+      [KeyfenceModule.forRoot({ store, middleware: { mount }, allowInMemoryStore: true, ...options })],
+    );
   switch (variant) {
     case 'bare':
       return moduleOf(BareController, []);
     case 'plain':
       return moduleOf(PlainController, [keys]);
+    case 'plain-context':
+      return moduleOf(PlainContextController, [keys], [{ module: PlainContextModule }]);
     case 'guard':
-      return moduleOf(KeyfenceController, [], [keyfence(false)]);
+      return keyfence(false);
+    case 'guard-no-context':
+      return keyfence(false, { tenantContext: false });
     case 'middleware':
-      return moduleOf(KeyfenceController, [], [keyfence(true)]);
+      return keyfence(true);
+    case 'middleware-no-context':
+      return keyfence(true, { tenantContext: false });
     case 'passport':
       return moduleOf(PassportController, [keys, PlainStrategy]);
   }

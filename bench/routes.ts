@@ -28,6 +28,7 @@ export async function measureRoutes(report: Report): Promise<void> {
       notes: [
         'Plain guard: what a team would write by hand, an async canActivate() with SHA-256 of the header, a Map look-up,',
         'timingSafeEqual and request.tenantId; no scopes, no expiry. Passport: the same check behind AuthGuard.',
+        'In AsyncLocalStorage: the same, and the tenant is known to services, as it is by default with Keyfence.',
         'No sockets: requests come through memory into the parser of Node. Every variant has its own processes, so that each',
         `pays for itself alone: ${LAUNCHES} each, with ${ROUNDS} rounds of ${REQUESTS[adapter]} requests in turn, garbage collection included.`,
       ],
@@ -82,7 +83,7 @@ async function sample(children: Readonly<Record<Variant, Child>>, requests: numb
 }
 
 function emptySamples(): Record<Variant, number[]> {
-  return { bare: [], plain: [], guard: [], middleware: [], passport: [] };
+  return Object.fromEntries(VARIANTS.map((variant) => [variant, []])) as unknown as Record<Variant, number[]>;
 }
 
 function costRow(variant: Variant, samples: Samples): Row {
@@ -118,6 +119,26 @@ function ratioRows(samples: Samples): Row[] {
   return [
     ratio('valid key: guard alone / plain guard', added('valid', 'guard'), added('valid', 'plain'), 1.3),
     ratio('valid key: guard + middleware / plain guard', added('valid', 'middleware'), added('valid', 'plain'), 2),
+    ratio(
+      'valid key: guard alone / plain guard in AsyncLocalStorage',
+      added('valid', 'guard'),
+      added('valid', 'plain-context'),
+    ),
+    ratio(
+      'valid key: guard + middleware / plain guard in AsyncLocalStorage',
+      added('valid', 'middleware'),
+      added('valid', 'plain-context'),
+    ),
+    ratio(
+      'valid key: guard alone without tenant context / plain guard',
+      added('valid', 'guard-no-context'),
+      added('valid', 'plain'),
+    ),
+    ratio(
+      'valid key: guard + middleware without tenant context / plain guard',
+      added('valid', 'middleware-no-context'),
+      added('valid', 'plain'),
+    ),
     ratio('valid key: guard alone / passport', added('valid', 'guard'), added('valid', 'passport'), 1),
     ratio('valid key: guard + middleware / passport', added('valid', 'middleware'), added('valid', 'passport'), 1),
     ratio('invalid / valid key, guard alone, whole request', whole('invalid', 'guard'), whole('valid', 'guard'), 1),

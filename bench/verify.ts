@@ -1,31 +1,19 @@
 import { BaselineVerifier } from './baseline-verifier.js';
-import { ApiKeyAuthenticator, SystemClock } from './internals.js';
+import { KeyServices, requestWith, type BenchAuthenticator, type BenchRequest } from './key-services.js';
 import { CountingStore, fillStore, storeWithWrongSecrets, unknownKey } from './keys.js';
 import { cpuOf, interleave, spreadOf } from './measure.js';
 import type { Report, Row } from './report.js';
+import type { ApiKeyStore } from 'nestjs-keyfence';
 
 const KEYS = 10_000;
 const CALLS = 2_000;
 const ROUNDS = 60;
 const WARM_UP_ROUNDS = 10;
 
-type Authenticator = InstanceType<typeof ApiKeyAuthenticator>;
-type Store = ConstructorParameters<typeof ApiKeyAuthenticator>[0];
-
-const OPTIONS = {
-  header: 'x-api-key',
-  bearer: false,
-  format: { prefix: 'kf', environment: 'live' },
-  invalidKey: 'reject',
-  missingKey: 'defer',
-  allowInMemoryStore: false,
-  clientAddress: () => undefined,
-} as const;
-
 interface Case {
   readonly name: string;
   readonly texts: readonly string[];
-  readonly store: Store;
+  readonly store: ApiKeyStore;
   readonly baseline: BaselineVerifier;
   readonly status: 'authenticated' | 'invalid';
   readonly storeCalls: number;
@@ -37,7 +25,7 @@ export async function measureVerify(report: Report): Promise<void> {
   for (const testCase of await makeCases()) rows.push(await measureCase(testCase));
   report.table({
     part: 'verify',
-    title: `verify: ApiKeyAuthenticator.authenticate() over an InMemoryApiKeyStore of ${KEYS.toLocaleString('en')} keys`,
+    title: `verify: ApiKeyAuthenticator.authenticate() over an InMemoryApiKeyStore of ${KEYS.toLocaleString('en')} keys, cache: false`,
     notes: [
       'Baseline in the same rounds: CRC-32 checksum + HMAC-SHA-256 + Map + timingSafeEqual in one async function, and no more.',
       `CPU microseconds a call, ${ROUNDS} rounds of ${CALLS.toLocaleString('en')} calls; store calls are counted.`,
@@ -67,7 +55,7 @@ async function makeCases(): Promise<Case[]> {
 }
 
 async function measureCase({ name, texts, store, baseline, status, storeCalls }: Case): Promise<Row> {
-  const authenticator = new ApiKeyAuthenticator(store, OPTIONS, new SystemClock());
+  const { authenticator } = new KeyServices({ store, cache: false });
   const requests = texts.map(requestWith);
   const variants = {
     keyfence: async () => (await cpuOf(() => authenticateAll(authenticator, requests))) / requests.length,
@@ -91,14 +79,7 @@ async function measureCase({ name, texts, store, baseline, status, storeCalls }:
   };
 }
 
-type BenchRequest = Parameters<Authenticator['authenticate']>[0];
-
-function requestWith(text: string): BenchRequest {
-  const headers = { host: 'localhost', 'user-agent': 'benchmark', accept: '*/*', 'x-api-key': text };
-  return { headers, rawHeaders: Object.entries(headers).flat() };
-}
-
-async function authenticateAll(authenticator: Authenticator, requests: readonly BenchRequest[]): Promise<void> {
+async function authenticateAll(authenticator: BenchAuthenticator, requests: readonly BenchRequest[]): Promise<void> {
   for (const request of requests) await authenticator.authenticate(request, request);
 }
 
@@ -107,9 +88,13 @@ async function verifyAll(baseline: BaselineVerifier, texts: readonly string[]): 
 }
 
 /** Also shows that the figures are of what their name says. */
-async function countStoreCalls(store: Store, requests: readonly BenchRequest[], expected: string): Promise<number> {
+async function countStoreCalls(
+  store: ApiKeyStore,
+  requests: readonly BenchRequest[],
+  expected: string,
+): Promise<number> {
   const counting = new CountingStore(store);
-  const authenticator = new ApiKeyAuthenticator(counting, OPTIONS, new SystemClock());
+  const { authenticator } = new KeyServices({ store: counting, cache: false });
   for (const request of requests) {
     const { status } = await authenticator.authenticate(request, request);
     if (status !== expected) throw new Error(`A key was answered '${status}' instead of '${expected}'.`);

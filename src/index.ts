@@ -22,11 +22,48 @@ export { isTenantId, type TenantId } from './principal/tenant-id.js';
 
 export type { ApiKeyRecord, StoredApiKey } from './api-key/api-key-record.js';
 export { ApiKeySecret } from './api-key/api-key-secret.js';
-export { ApiKeyService, TenantApiKeys, type IssuedApiKey, type ListKeysOptions } from './api-key/api-key.service.js';
-export { ApiKeyStore, ManagedApiKeyStore, type KeyPage, type ListKeysQuery } from './api-key/api-key.store.js';
+export { ApiKeyService } from './api-key/api-key.service.js';
+export {
+  TenantApiKeys,
+  type IssuedApiKey,
+  type ListKeysOptions,
+  type RotateOptions,
+} from './api-key/tenant-api-keys.js';
+export {
+  ApiKeyStore,
+  ManagedApiKeyStore,
+  type DigestChange,
+  type KeyPage,
+  type KeyUse,
+  type ListKeysQuery,
+} from './api-key/api-key.store.js';
 export { InMemoryApiKeyStore, type ExistingKey } from './api-key/in-memory-api-key.store.js';
-export type { DigestVersion } from './api-key/key-digest.js';
-export type { NewApiKey } from './api-key/new-api-key.js';
+export type { Peppers } from './api-key/key-digest.js';
+export { KeyInvalidation } from './api-key/key-invalidation.service.js';
+export {
+  InProcessInvalidationBus,
+  KeyInvalidationBus,
+  type InvalidationListener,
+} from './api-key/key-invalidation-bus.js';
+export type { ApiKeyChanges, NewApiKey } from './api-key/new-api-key.js';
+
+export type {
+  AccessDeniedEvent,
+  FaultEvent,
+  KeyfenceEvent,
+  KeyLifecycleEvent,
+  KeyReference,
+  KeysPrunedEvent,
+} from './events/keyfence-event.js';
+export { EVENT_CHANNEL, KeyfenceEvents } from './events/keyfence-events.service.js';
+export type { Duration } from './time/duration.js';
+export { pinoRedaction, type PinoRedaction, type PinoRedactionOptions } from './api-key/pino-redaction.js';
+export { redactKeys } from './api-key/redact-keys.js';
+export {
+  secretScannerRules,
+  type GithubSecretPattern,
+  type SecretScannerRules,
+} from './api-key/secret-scanner-rules.js';
 
 export { ConfinedDirectory } from './confined-fs/confined-directory.js';
 export { ConfinedFile as TenantFile, type ByteRange } from './confined-fs/confined-file.js';
@@ -63,6 +100,6 @@ export {
   RangeNotSatisfiableException,
   StorageUnavailableException,
 } from './errors/file.exceptions.js';
-export { KeyNotFoundException, KeyStoreUnavailableException } from './errors/key.exceptions.js';
+export { KeyConflictException, KeyNotFoundException, KeyStoreUnavailableException } from './errors/key.exceptions.js';
 export { InvalidPathException, PathEscapeException, type PathEscapeReason } from './errors/path.exceptions.js';
 export { isKeyfenceException, type KeyfenceException } from './errors/refusal.exception.js';

@@ -11,15 +11,20 @@ import {
 } from '@nestjs/common';
 import { APP_GUARD, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { ApiKeyAuthenticator } from './api-key/api-key-authenticator.service.js';
-import { API_KEY_OPTIONS } from './api-key/api-key-options.js';
+import { API_KEY_OPTIONS, type ApiKeyOptions } from './api-key/api-key-options.js';
 import { ApiKeyService } from './api-key/api-key.service.js';
 import { ApiKeyStore } from './api-key/api-key.store.js';
 import { ApiKeyValidationMiddleware } from './api-key/api-key-validation.middleware.js';
-import { Clock, SystemClock } from './api-key/clock.js';
+import { DeferredKeyWrites } from './api-key/deferred-key-writes.service.js';
+import { DenialReporter } from './api-key/denial-reporter.service.js';
+import { KeyCache } from './api-key/key-cache.js';
+import { KeyInvalidation } from './api-key/key-invalidation.service.js';
+import { mountApiKeyValidation } from './api-key/mount-api-key-validation.js';
 import { KeyfenceConfigurationError } from './errors/configuration.error.js';
+import { KeyfenceEvents } from './events/keyfence-events.service.js';
 import { FILE_OPTIONS } from './files/file-options.js';
 import { FileService } from './files/file.service.js';
-import type { KeyfenceOptions } from './options.js';
+import type { ExcludedRoute, KeyfenceOptions } from './options.js';
 import { resolveOptions, type ResolvedOptions } from './resolve-options.js';
 import { handlersOf, placeGuard } from './scope/handlers.js';
 import { RouteCoverage } from './scope/route-coverage.service.js';
@@ -28,6 +33,7 @@ import { ScopedKeyGuard } from './scope/scoped-key.guard.js';
 import { TenantContext } from './tenant/tenant-context.service.js';
 import { TenantContextInterceptor } from './tenant/tenant-context.interceptor.js';
 import { mountTenantContext } from './tenant/mount-tenant-context.js';
+import { Clock, SystemClock } from './time/clock.js';
 
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
   new ConfigurableModuleBuilder<KeyfenceOptions>({
@@ -64,7 +70,10 @@ const EXPORTED = [
   ApiKeyService,
   ApiKeyStore,
   ApiKeyValidationMiddleware,
+  DenialReporter,
   FileService,
+  KeyfenceEvents,
+  KeyInvalidation,
   RouteCoverage,
   ScopedKeyGuard,
   TenantContext,
@@ -87,7 +96,16 @@ const EXPORTED = [
     ApiKeyAuthenticator,
     ApiKeyService,
     ApiKeyValidationMiddleware,
+    DeferredKeyWrites,
+    DenialReporter,
     FileService,
+    {
+      provide: KeyCache,
+      useFactory: ({ cache }: ApiKeyOptions, clock: Clock) => new KeyCache(cache, clock),
+      inject: [API_KEY_OPTIONS, Clock],
+    },
+    KeyfenceEvents,
+    KeyInvalidation,
     RouteCoverage,
     ScopedKeyGuard,
     TenantContext,
@@ -105,6 +123,7 @@ export class KeyfenceRootModule extends ConfigurableModuleClass implements NestM
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     private readonly adapterHost: HttpAdapterHost,
     private readonly modules: ModulesContainer,
+    private readonly validation: ApiKeyValidationMiddleware,
     guard: ScopedKeyGuard,
   ) {
     super();
@@ -124,12 +143,19 @@ export class KeyfenceRootModule extends ConfigurableModuleClass implements NestM
   }
 
   configure(consumer: MiddlewareConsumer): void {
-    mountTenantContext(this.adapterHost.httpAdapter);
-    const { mount, exclude } = this.options.middleware;
-    if (!mount) return;
-    consumer
-      .apply(ApiKeyValidationMiddleware)
-      .exclude(...exclude.map((route) => (typeof route === 'string' ? route : { ...route })))
-      .forRoutes(EVERY_ROUTE);
+    const { middleware, tenantContext } = this.options;
+    const adapter = this.adapterHost.httpAdapter;
+    // First, so that a refused request enters no context.
+    if (middleware.mount && middleware.exclude.length === 0) mountApiKeyValidation(adapter, this.validation);
+    if (tenantContext) mountTenantContext(adapter);
+    if (middleware.mount && middleware.exclude.length > 0) mountByPatterns(consumer, middleware.exclude);
   }
+}
+
+/** Nest matches the patterns of routes. */
+function mountByPatterns(consumer: MiddlewareConsumer, exclude: readonly ExcludedRoute[]): void {
+  consumer
+    .apply(ApiKeyValidationMiddleware)
+    .exclude(...exclude.map((route) => (typeof route === 'string' ? route : { ...route })))
+    .forRoutes(EVERY_ROUTE);
 }

@@ -1,11 +1,15 @@
 import { ANY_ENVIRONMENT, LABEL } from './api-key/api-key-format.js';
 import type { ApiKeyOptions } from './api-key/api-key-options.js';
 import type { ApiKeyStore } from './api-key/api-key.store.js';
+import type { KeyCacheOptions } from './api-key/key-cache.js';
+import { KeyDigester, type Peppers } from './api-key/key-digest.js';
+import type { KeyInvalidationBus } from './api-key/key-invalidation-bus.js';
 import { isStrictness } from './confined-fs/strictness.js';
 import { KeyfenceConfigurationError } from './errors/configuration.error.js';
 import type { FileOptions } from './files/file-options.js';
 import type { ExcludedRoute, KeyfenceOptions } from './options.js';
 import type { ScopeOptions } from './scope/scope-options.js';
+import { DURATION_RULE, parseDuration, type Duration } from './time/duration.js';
 
 /** The options, read once; every folder gets its own part. */
 export interface ResolvedOptions {
@@ -14,25 +18,36 @@ export interface ResolvedOptions {
   readonly files: FileOptions | undefined;
   readonly scope: ScopeOptions;
   readonly middleware: { readonly mount: boolean; readonly exclude: readonly ExcludedRoute[] };
+  readonly tenantContext: boolean;
 }
 
 const KNOWN = {
   '': [
     'store',
     'apiKey',
+    'cache',
     'invalidKey',
     'files',
     'guard',
     'middleware',
+    'tenantContext',
     'undeclaredRoutes',
     'clientAddress',
     'allowInMemoryStore',
   ],
-  apiKey: ['header', 'bearer', 'prefix', 'environment'],
+  apiKey: ['header', 'bearer', 'prefix', 'environment', 'peppers', 'exposeKeyToHandlers'],
+  'apiKey.peppers': ['current', 'secrets'],
+  cache: ['ttl', 'negativeTtl', 'maxEntries', 'bus'],
   files: ['root', 'rootFor', 'readOnly', 'engine', 'requireStrictness'],
   middleware: ['mount', 'missingKey', 'exclude'],
 } as const;
 
+/** Shorter than any secret, so that none passes for a version. */
+const PEPPER_VERSION = /^[\w.-]{1,16}$/;
+/** 256 bits in base64 have 44 characters, in hexadecimal 64; what is shorter than this was made up by somebody. */
+const MIN_PEPPER_LENGTH = 32;
+const MAX_CACHE_ENTRIES = 1_000_000;
+const MAX_CACHE_AGE_MS = 3_600_000;
 /** A header name (RFC 9110, section 5.1). */
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/;
 /** Headers that Node or the framework gives a meaning of its own. */
@@ -50,6 +65,8 @@ const TAKEN_HEADERS = [
 export function resolveOptions(options: KeyfenceOptions): ResolvedOptions {
   checkKnown('', options);
   checkKnown('apiKey', options.apiKey);
+  checkKnown('apiKey.peppers', options.apiKey?.peppers);
+  if (options.cache !== false) checkKnown('cache', options.cache);
   checkKnown('files', options.files);
   checkKnown('middleware', options.middleware);
   if (typeof (options.store as unknown as Partial<ApiKeyStore> | undefined)?.findByLocator !== 'function') {
@@ -67,6 +84,7 @@ export function resolveOptions(options: KeyfenceOptions): ResolvedOptions {
       mount: flag('middleware.mount', options.middleware?.mount, true),
       exclude: routes(options.middleware?.exclude),
     },
+    tenantContext: flag('tenantContext', options.tenantContext, true),
   };
 }
 
@@ -90,11 +108,74 @@ function resolveApiKey(options: KeyfenceOptions): ApiKeyOptions {
     header: header.toLowerCase(),
     bearer: flag('apiKey.bearer', bearer, false),
     format: { prefix, environment },
+    digester: new KeyDigester(resolvePeppers(options.apiKey?.peppers)),
+    exposeKeyToHandlers: flag('apiKey.exposeKeyToHandlers', options.apiKey?.exposeKeyToHandlers, false),
+    cache: resolveCache(options.cache),
+    bus: resolveBus(options.cache),
     invalidKey: oneOf('invalidKey', options.invalidKey, ['reject', 'ignore']),
     missingKey: oneOf('middleware.missingKey', options.middleware?.missingKey, ['defer', 'reject']),
     allowInMemoryStore: flag('allowInMemoryStore', options.allowInMemoryStore, false),
     clientAddress: options.clientAddress?.bind(options) ?? addressOf,
   };
+}
+
+function resolvePeppers(peppers: Peppers | undefined): Peppers | undefined {
+  if (peppers === undefined) return undefined;
+  const { current, secrets } = peppers as Partial<Peppers>;
+  const entries = Object.entries(secrets ?? {});
+  for (const [position, [version, secret]] of entries.entries()) {
+    // Neither is shown: whoever mixes them up would find the secret in a log.
+    const where = `apiKey.peppers.secrets, number ${position + 1}`;
+    if (!PEPPER_VERSION.test(version)) {
+      throw new KeyfenceConfigurationError(
+        where,
+        'has a version that is none',
+        "Name versions '1', '2' or the like: 1 to 16 of A-Z, a-z, 0-9, '_', '-' and '.'.",
+      );
+    }
+    if (typeof secret !== 'string' || secret.trim().length < MIN_PEPPER_LENGTH) {
+      throw new KeyfenceConfigurationError(
+        where,
+        `is empty, unset or shorter than ${MIN_PEPPER_LENGTH} characters`,
+        'Make one with `openssl rand -base64 32`. Is the environment variable that holds it set?',
+      );
+    }
+  }
+  if (typeof current !== 'string' || !entries.some(([version]) => version === current)) {
+    throw new KeyfenceConfigurationError(
+      'apiKey.peppers.current',
+      'is none of the versions in apiKey.peppers.secrets',
+      'Name the version, not the secret.',
+    );
+  }
+  return { current, secrets: Object.fromEntries(entries) };
+}
+
+function resolveCache(cache: KeyfenceOptions['cache']): KeyCacheOptions | undefined {
+  if (cache === false) return undefined;
+  checkNotUnset('cache', cache ?? {});
+  const { ttl = '30s', negativeTtl = '5s', maxEntries = 10_000 } = cache ?? {};
+  if (!Number.isInteger(maxEntries) || maxEntries < 1 || maxEntries > MAX_CACHE_ENTRIES) {
+    throw wrong('cache.maxEntries', maxEntries, `Give a whole number from 1 to ${MAX_CACHE_ENTRIES}`);
+  }
+  return {
+    ttl: cacheAge('cache.ttl', ttl),
+    negativeTtl: cacheAge('cache.negativeTtl', negativeTtl),
+    maxEntries,
+  };
+}
+
+/** Beyond an hour it is no cache any more but a second store, and the bound of a revocation no bound. */
+function cacheAge(option: string, value: Duration): number {
+  const milliseconds = parseDuration(value);
+  if (milliseconds !== undefined && milliseconds <= MAX_CACHE_AGE_MS) return milliseconds;
+  throw wrong(option, value, `Give at most an hour; ${DURATION_RULE}`);
+}
+
+function resolveBus(cache: KeyfenceOptions['cache']): KeyInvalidationBus | undefined {
+  const bus = cache === false ? undefined : cache?.bus;
+  if (bus === undefined || typeof (bus as Partial<KeyInvalidationBus> | null)?.subscribe === 'function') return bus;
+  throw wrong('cache.bus', bus, 'Give a KeyInvalidationBus, such as one of nestjs-keyfence/redis or /postgres');
 }
 
 function resolveFiles(files: KeyfenceOptions['files']): FileOptions | undefined {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { InMemoryApiKeyStore } from '../src/api-key/in-memory-api-key.store.js';
+import { InProcessInvalidationBus } from '../src/api-key/key-invalidation-bus.js';
 import type { KeyfenceOptions } from '../src/options.js';
 import { resolveOptions } from '../src/resolve-options.js';
 
@@ -21,10 +22,15 @@ describe('resolveOptions', () => {
         missingKey: 'defer',
         allowInMemoryStore: false,
         clientAddress: expect.any(Function),
+        digester: expect.objectContaining({ version: 'sha256' }),
+        exposeKeyToHandlers: false,
+        cache: { ttl: 30_000, negativeTtl: 5_000, maxEntries: 10_000 },
+        bus: undefined,
       },
       files: undefined,
       scope: { guard: 'global', undeclaredRoutes: 'deny' },
       middleware: { mount: true, exclude: [] },
+      tenantContext: true,
     });
   });
 
@@ -35,6 +41,7 @@ describe('resolveOptions', () => {
       files: undefined,
       guard: undefined,
       middleware: { mount: undefined, missingKey: undefined, exclude: undefined },
+      tenantContext: undefined,
       undeclaredRoutes: undefined,
       clientAddress: undefined,
       allowInMemoryStore: undefined,
@@ -48,6 +55,7 @@ describe('resolveOptions', () => {
       invalidKey: 'ignore',
       guard: 'manual',
       middleware: { mount: false, missingKey: 'reject', exclude: ['health'] },
+      tenantContext: false,
       undeclaredRoutes: 'refuse-boot',
       allowInMemoryStore: true,
       files: { root: '/srv/tenants', readOnly: true, engine: 'portable', requireStrictness: 'procfs' },
@@ -64,6 +72,7 @@ describe('resolveOptions', () => {
       },
       scope: { guard: 'manual', undeclaredRoutes: 'refuse-boot' },
       middleware: { mount: false, exclude: ['health'] },
+      tenantContext: false,
       files: { root: '/srv/tenants', readOnly: true, engine: 'portable', requireStrictness: 'procfs' },
     });
   });
@@ -149,6 +158,8 @@ describe('a wrong option', () => {
     ['guard', 'a name of Object', { guard: 'constructor' }, "Give one of 'global', 'manual'"],
     ['undeclaredRoutes', 'unknown', { undeclaredRoutes: 'allow' }, "Give one of 'deny', 'refuse-boot'"],
     ['middleware', 'false', { middleware: false }, 'Give an object'],
+    ['tenantContext', 'a text', { tenantContext: 'false' }, "is 'false'. Give true or false"],
+    ['tenantContext', 'null', { tenantContext: null }, 'is null. Give true or false'],
     ['middleware.mount', 'a text', { middleware: { mount: 'false' } }, "is 'false'. Give true or false"],
     ['middleware.missingKey', 'unknown', { middleware: { missingKey: 'ignore' } }, "Give one of 'defer', 'reject'"],
     [
@@ -212,12 +223,12 @@ describe('a wrong option', () => {
 
   it.each([
     ['stores', { stores: store }, 'There are: store, apiKey,'],
-    ['apiKey.name', { apiKey: { name: 'x-api-key' } }, 'There are: header, bearer, prefix, environment.'],
+    ['apiKey.name', { apiKey: { name: 'x-api-key' } }, 'There are: header, bearer, prefix, environment,'],
     ['apiKey.Header', { apiKey: { Header: 'x-api-key' } }, 'There are: header,'],
     ['files.path', { files: { root: '/srv', path: '/srv' } }, 'There are: root, rootFor,'],
     ['middleware.mounted', { middleware: { mounted: false } }, 'There are: mount, missingKey, exclude.'],
-    ['cache', { cache: false }, 'There are: store,'],
-    ['apiKey.peppers', { apiKey: { peppers: {} } }, 'There are: header,'],
+    ['cache.max', { cache: { max: 5 } }, 'There are: ttl, negativeTtl, maxEntries, bus.'],
+    ['apiKey.peppers.v1', { apiKey: { peppers: { v1: 'a' } } }, 'There are: current, secrets.'],
   ])('%s is no option, and the message lists those there are', (option, value, said) => {
     expect(() => resolve(value)).toThrow(
       expect.objectContaining({
@@ -247,5 +258,203 @@ describe('a wrong option', () => {
   it('is a __proto__ that a parser made a property', () => {
     const hostile = JSON.parse('{"__proto__":{"guard":"manual"}}') as object;
     expect(() => resolve({ ...hostile })).toThrow('Keyfence: __proto__ is no option.');
+  });
+});
+
+describe('peppers', () => {
+  const LONG = 'a-pepper-of-thirty-two-characters'.slice(0, 32);
+  const SECRET = 'deadbeef'.repeat(4);
+  const SHORT = LONG.slice(0, 31);
+
+  function digesterOf(peppers: unknown): { readonly version: string } {
+    return resolve({ apiKey: { peppers } }).apiKey.digester;
+  }
+
+  it('make digests of the version that is named', () => {
+    expect(digesterOf({ current: '2', secrets: { '1': LONG, '2': `${LONG}2` } }).version).toBe('hmac-sha256:2');
+    expect(digesterOf({ current: 'a.b-C_1', secrets: { 'a.b-C_1': LONG } }).version).toBe('hmac-sha256:a.b-C_1');
+  });
+
+  it('are none by default, and nothing is made up in their place', () => {
+    expect(resolve({}).apiKey.digester.version).toBe('sha256');
+    expect(resolve({ apiKey: {} }).apiKey.digester.version).toBe('sha256');
+  });
+
+  it.each<[string, unknown, string, string]>([
+    ['configured and unset', undefined, 'apiKey.peppers', 'Is the environment variable set?'],
+    ['null', null, 'apiKey.peppers', 'Give an object'],
+    ['a text', LONG, 'apiKey.peppers', 'Give an object'],
+    ['a list', [LONG], 'apiKey.peppers', 'Give an object'],
+    ['an empty object', {}, 'apiKey.peppers.current', 'is none of the versions'],
+    ['without secrets', { current: '1' }, 'apiKey.peppers.current', 'is none of the versions'],
+    ['without any secret', { current: '1', secrets: {} }, 'apiKey.peppers.current', 'is none of the versions'],
+    ['without a current one', { secrets: { '1': LONG } }, 'apiKey.peppers.current', 'is none of the versions'],
+    [
+      'of another current one',
+      { current: '2', secrets: { '1': LONG } },
+      'apiKey.peppers.current',
+      'is none of the versions',
+    ],
+    [
+      'of a current number',
+      { current: 1, secrets: { '1': LONG } },
+      'apiKey.peppers.current',
+      'is none of the versions',
+    ],
+    [
+      'of an inherited current one',
+      { current: 'toString', secrets: { '1': LONG } },
+      'apiKey.peppers.current',
+      'is none of the versions',
+    ],
+    ['empty', { current: '1', secrets: { '1': '' } }, 'apiKey.peppers.secrets, number 1', 'is empty, unset or shorter'],
+    ['unset', { current: '1', secrets: { '1': undefined } }, 'apiKey.peppers.secrets, number 1', 'is empty, unset or'],
+    ['null inside', { current: '1', secrets: { '1': null } }, 'apiKey.peppers.secrets, number 1', 'is empty, unset or'],
+    [
+      'short',
+      { current: '1', secrets: { '1': SHORT } },
+      'apiKey.peppers.secrets, number 1',
+      'shorter than 32 characters',
+    ],
+    [
+      'bytes',
+      { current: '1', secrets: { '1': Buffer.alloc(32) } },
+      'apiKey.peppers.secrets, number 1',
+      'is empty, unset or',
+    ],
+    [
+      'short, though it is not the current one',
+      { current: '2', secrets: { '1': SHORT, '2': LONG } },
+      'apiKey.peppers.secrets, number 1',
+      'openssl rand -base64 32',
+    ],
+    [
+      'of an empty version',
+      { current: '', secrets: { '': LONG } },
+      'apiKey.peppers.secrets, number 1',
+      'Name versions',
+    ],
+    [
+      'of a version with a colon',
+      { current: 'a:b', secrets: { 'a:b': LONG } },
+      'apiKey.peppers.secrets, number 1',
+      'Name versions',
+    ],
+    [
+      'of a version that is too long',
+      { current: 'v'.repeat(17), secrets: { ['v'.repeat(17)]: LONG } },
+      'apiKey.peppers.secrets, number 1',
+      'Name versions',
+    ],
+    [
+      'with the secret for a version',
+      { current: SECRET, secrets: { [SECRET]: LONG } },
+      'apiKey.peppers.secrets, number 1',
+      'Name versions',
+    ],
+    [
+      'with the secret as the current one',
+      { current: SECRET, secrets: { '1': SECRET } },
+      'apiKey.peppers.current',
+      'Name the version',
+    ],
+    ['of blanks', { current: '1', secrets: { '1': ' '.repeat(40) } }, 'apiKey.peppers.secrets, number 1', 'is empty'],
+    [
+      'with a word more',
+      { current: '1', secrets: { '1': LONG }, previous: '0' },
+      'apiKey.peppers.previous',
+      'There are:',
+    ],
+  ])('%s stop the boot with a message that shows no pepper', (_what, peppers, option, said) => {
+    let thrown: unknown;
+    try {
+      digesterOf(peppers);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({
+      name: 'KeyfenceConfigurationError',
+      option,
+      message: expect.stringContaining(said),
+    });
+    const { message } = thrown as Error;
+    if (peppers !== LONG) expect(message).not.toContain(SHORT);
+    expect(message).not.toContain(SECRET);
+  });
+
+  it('of 32 characters are long enough (control)', () => {
+    expect(LONG).toHaveLength(32);
+    expect(() => digesterOf({ current: '1', secrets: { '1': LONG } })).not.toThrow();
+  });
+});
+
+describe('the cache', () => {
+  it.each<[unknown, unknown]>([
+    [undefined, { ttl: 30_000, negativeTtl: 5_000, maxEntries: 10_000 }],
+    [{}, { ttl: 30_000, negativeTtl: 5_000, maxEntries: 10_000 }],
+    [false, undefined],
+    [{ ttl: '1m' }, { ttl: 60_000, negativeTtl: 5_000, maxEntries: 10_000 }],
+    [
+      { ttl: 0, negativeTtl: 0, maxEntries: 1 },
+      { ttl: 0, negativeTtl: 0, maxEntries: 1 },
+    ],
+    [
+      { ttl: '1h', negativeTtl: 3_600_000, maxEntries: 1_000_000 },
+      { ttl: 3_600_000, negativeTtl: 3_600_000, maxEntries: 1_000_000 },
+    ],
+  ])('%j is %j', (cache, expected) => {
+    expect(resolve({ cache }).apiKey.cache).toEqual(expected);
+  });
+
+  it('takes a bus, and has none by default', () => {
+    const bus = new InProcessInvalidationBus();
+    expect(resolve({ cache: { bus } }).apiKey.bus).toBe(bus);
+    expect(resolve({ cache: {} }).apiKey.bus).toBeUndefined();
+    expect(resolve({ cache: false }).apiKey.bus).toBeUndefined();
+  });
+
+  it.each<[string, string, unknown, string]>([
+    ['cache', 'true', true, 'Give an object'],
+    ['cache', 'null', null, 'is null. Give an object'],
+    ['cache', 'a text', '30s', 'Give an object'],
+    ['cache', 'a list', [], 'Give an object'],
+    ['cache.ttl', 'no duration', { ttl: '30 seconds' }, "is '30 seconds'. Give at most an hour"],
+    ['cache.ttl', 'negative', { ttl: -1 }, 'Give at most an hour'],
+    ['cache.ttl', 'endless', { ttl: Infinity }, 'Give at most an hour'],
+    ['cache.ttl', 'no number', { ttl: NaN }, 'Give at most an hour'],
+    ['cache.ttl', 'more than an hour', { ttl: 3_600_001 }, 'Give at most an hour'],
+    ['cache.ttl', 'a day', { ttl: '1d' }, 'Give at most an hour'],
+    ['cache.ttl', 'null', { ttl: null }, 'is null. Give at most an hour'],
+    ['cache.ttl', 'configured and unset', { ttl: undefined }, 'Is the environment variable set?'],
+    ['cache.negativeTtl', 'more than an hour', { negativeTtl: '61m' }, 'Give at most an hour'],
+    ['cache.maxEntries', 'none', { maxEntries: 0 }, 'Give a whole number from 1 to 1000000'],
+    ['cache.maxEntries', 'a text', { maxEntries: '10' }, 'Give a whole number'],
+    ['cache.maxEntries', 'a fraction', { maxEntries: 1.5 }, 'Give a whole number'],
+    ['cache.maxEntries', 'endless', { maxEntries: Infinity }, 'Give a whole number'],
+    ['cache.maxEntries', 'too many', { maxEntries: 1_000_001 }, 'Give a whole number'],
+    ['cache.bus', 'a URL', { bus: 'redis://localhost' }, 'Give a KeyInvalidationBus'],
+    ['cache.bus', 'an object that listens to nothing', { bus: {} }, 'Give a KeyInvalidationBus'],
+    ['cache.bus', 'null', { bus: null }, 'Give a KeyInvalidationBus'],
+    ['cache.max', 'unknown', { max: 5 }, 'is no option. There are: ttl, negativeTtl, maxEntries, bus.'],
+  ])('with %s that is %s stops the boot with a message that says so', (option, _what, cache, said) => {
+    expect(() => resolve({ cache })).toThrow(
+      expect.objectContaining({
+        name: 'KeyfenceConfigurationError',
+        option,
+        message: expect.stringContaining(said),
+      }),
+    );
+  });
+});
+
+describe('apiKey.exposeKeyToHandlers', () => {
+  it.each([true, false])('is kept: %j', (exposeKeyToHandlers) => {
+    expect(resolve({ apiKey: { exposeKeyToHandlers } }).apiKey).toMatchObject({ exposeKeyToHandlers });
+  });
+
+  it.each(['true', 1, null, undefined])('%j stops the boot', (exposeKeyToHandlers) => {
+    expect(() => resolve({ apiKey: { exposeKeyToHandlers } })).toThrow(
+      expect.objectContaining({ name: 'KeyfenceConfigurationError', option: 'apiKey.exposeKeyToHandlers' }),
+    );
   });
 });

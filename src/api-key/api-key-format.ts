@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { deriveLocator, randomBase62, randomHex, toBase62 } from './key-digest.js';
+import { deriveLocator, fromBase62, randomBase62, randomHex, toBase62 } from './key-digest.js';
 
 /**
  * The text of a key: `<prefix><environment>_<16 hex id>_<37 base62><6 base62 CRC-32>`, such as `kflive_...`.
@@ -69,7 +69,7 @@ export function readForeignKey(text: string): ApiKeyText | undefined {
 }
 
 function hasValidChecksum(text: string): boolean {
-  return checksumOf(text.slice(0, -CHECKSUM_LENGTH)) === text.slice(-CHECKSUM_LENGTH);
+  return fromBase62(text.slice(-CHECKSUM_LENGTH)) === crc32(text.slice(0, -CHECKSUM_LENGTH));
 }
 
 function checksumOf(body: string): string {

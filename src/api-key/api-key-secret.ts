@@ -24,6 +24,11 @@ export class ApiKeySecret {
     return MASK;
   }
 
+  /** Asked before all others where a value is wanted as text or as a number. */
+  [Symbol.toPrimitive](): string {
+    return MASK;
+  }
+
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return MASK;
   }

@@ -5,7 +5,8 @@ import type { Authentication } from '../principal/authentication.js';
 import { attachTenantId, findingOf, noteFinding, rawRequestOf } from '../tenant/call.js';
 import { ApiKeyAuthenticator } from './api-key-authenticator.service.js';
 import { API_KEY_OPTIONS, type ApiKeyOptions } from './api-key-options.js';
-import { challengeFor, exceptionFor } from './refusal.js';
+import { DenialReporter } from './denial-reporter.service.js';
+import { answerOf, exceptionFor } from './refusal.js';
 
 /**
  * Reads the key of a request before anything else runs, notes the principal for the guard, and answers a bad key at once.
@@ -13,41 +14,57 @@ import { challengeFor, exceptionFor } from './refusal.js';
  *
  * It passes a request without a key (unless `middleware.missingKey` is `reject`), a bad key if `invalidKey` is `ignore`, any
  * request while the store is down, and a CORS preflight. It writes its answers itself, so exception filters do not see
- * them; with `middleware: { mount: false }` the guard gives the same answers through the filters.
+ * them; with `middleware: { mount: false }` the guard gives the same answers through the filters. The key is taken out of the
+ * request's headers when it was read, unless `apiKey.exposeKeyToHandlers` is set.
  */
 @Injectable()
 export class ApiKeyValidationMiddleware implements NestMiddleware<IncomingMessage, ServerResponse> {
   constructor(
     private readonly authenticator: ApiKeyAuthenticator,
     @Inject(API_KEY_OPTIONS) private readonly options: ApiKeyOptions,
+    private readonly denials: DenialReporter,
   ) {}
 
   /** What it returns is awaited by Nest, which gives an error of the handlers behind `next()` to its filters. */
   use(request: IncomingMessage, response: ServerResponse, next: () => void): void | Promise<void> {
-    const raw = rawRequestOf(request);
-    if (raw === undefined || isPreflight(request) || findingOf(raw, this.authenticator) !== undefined) {
-      next();
+    const checked = this.check(request, request);
+    if (!(checked instanceof Promise)) {
+      proceed(response, checked, next);
       return;
     }
-    const found = this.authenticator.authenticate(request, request);
-    if (!(found instanceof Promise)) {
-      this.#proceed(raw, found, response, next);
-      return;
-    }
-    return found.then((authentication) => {
-      this.#proceed(raw, authentication, response, next);
+    return checked.then((refusal) => {
+      proceed(response, refusal, next);
     });
   }
 
-  #proceed(raw: object, authentication: Authentication, response: ServerResponse, next: () => void): void {
+  /**
+   * Notes who calls, and gives what is to be answered; `undefined` lets the request pass.
+   * @param addressed what `clientAddress` is asked with: the request of the framework
+   * @internal
+   */
+  check(
+    request: IncomingMessage,
+    addressed: object,
+  ): KeyfenceException | undefined | Promise<KeyfenceException | undefined> {
+    const raw = rawRequestOf(request);
+    if (raw === undefined || isPreflight(request) || findingOf(raw, this.authenticator) !== undefined) return undefined;
+    const found = this.authenticator.authenticate(request, addressed);
+    if (found instanceof Promise || found.status !== 'missing') this.authenticator.conceal(request);
+    return found instanceof Promise
+      ? found.then((authentication) => this.#note(raw, addressed, authentication))
+      : this.#note(raw, addressed, found);
+  }
+
+  #note(raw: object, addressed: object, authentication: Authentication): KeyfenceException | undefined {
     if (authentication.status !== 'authenticated' && this.#answers(authentication.status)) {
-      answer(response, exceptionFor(authentication));
-      return;
+      const refusal = exceptionFor(authentication);
+      this.denials.report(refusal, authentication, addressed);
+      return refusal;
     }
     // That there is no key is not noted: other middleware may still put one into the header, and looking costs nothing.
     if (authentication.status !== 'missing') noteFinding(raw, this.authenticator, authentication);
     if (authentication.status === 'authenticated') attachTenantId(raw, authentication.principal.tenantId);
-    next();
+    return undefined;
   }
 
   #answers(status: 'missing' | 'invalid' | 'unavailable'): boolean {
@@ -61,12 +78,13 @@ function isPreflight({ method, headers }: IncomingMessage): boolean {
   return method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined;
 }
 
-function answer(response: ServerResponse, refusal: KeyfenceException): void {
-  const body = JSON.stringify(refusal.getResponse());
-  const challenge = challengeFor(refusal);
-  response.statusCode = refusal.getStatus();
-  response.setHeader('Content-Type', 'application/json; charset=utf-8');
-  response.setHeader('Content-Length', Buffer.byteLength(body));
-  if (challenge !== undefined) response.setHeader('WWW-Authenticate', challenge);
+function proceed(response: ServerResponse, refusal: KeyfenceException | undefined, next: () => void): void {
+  if (refusal === undefined) {
+    next();
+    return;
+  }
+  const { status, headers, body } = answerOf(refusal);
+  response.statusCode = status;
+  for (const name in headers) response.setHeader(name, headers[name] ?? '');
   response.end(body);
 }

@@ -1,8 +1,18 @@
+import { REDACTED } from './redact-keys.js';
+
 /** Where a transport keeps a request's headers. The names in `headers` are in lower case, as Node gives them. */
 export interface HeaderSource {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   /** Names and values in turn, as they arrived: the only place where a header that was sent twice shows. */
   readonly rawHeaders?: readonly string[];
+}
+
+/** The same, of a request that keys may be taken out of. Node's `IncomingMessage` is one. */
+export interface MutableHeaderSource {
+  readonly headers: Record<string, string | readonly string[] | undefined>;
+  readonly rawHeaders?: string[];
+  /** On Node's own requests, made of `rawHeaders` when it is first asked for. */
+  headersDistinct?: Record<string, string[] | undefined>;
 }
 
 /** Which headers may carry a key. The query, the body and cookies never do: they end in logs and in browsers. */
@@ -51,12 +61,14 @@ function readHeader(source: HeaderSource, name: string): Credential {
 }
 
 function readBearer(source: HeaderSource, isKey: (token: string) => boolean): Credential {
-  const value = source.headers.authorization;
-  if (value === undefined) return NONE;
-  const token = typeof value === 'string' ? BEARER.exec(value)?.[1] : undefined;
+  const token = bearerToken(source.headers.authorization);
   if (token === undefined || !isKey(token)) return NONE;
   if (token.length > MAX_LENGTH || !CREDENTIAL.test(token) || isDoubled(source, 'authorization')) return MALFORMED;
   return { status: 'found', text: token };
+}
+
+function bearerToken(value: string | readonly string[] | undefined): string | undefined {
+  return typeof value === 'string' ? BEARER.exec(value)?.[1] : undefined;
 }
 
 /** Node joins most doubled headers and drops a second `Authorization`, so only the raw list shows them. */
@@ -64,7 +76,39 @@ function isDoubled({ rawHeaders = [] }: HeaderSource, name: string): boolean {
   let count = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const candidate = rawHeaders[index];
-    if (candidate?.length === name.length && candidate.toLowerCase() === name) count += 1;
+    if (isNamed(candidate, name)) count += 1;
   }
   return count > 1;
+}
+
+/**
+ * Takes keys out of a request, in place, so that no later code and no logger finds one there: all that
+ * {@link readCredential} could take for a key goes out of `headers`, and its value in `rawHeaders` becomes `[redacted]`. A
+ * bearer token that is no API key stays. Read the credential first. It does not reach copies that were made before it ran,
+ * Node's own `headersDistinct` among them, nor trailers, which are never read as keys.
+ * @param isKey as for {@link readCredential}
+ */
+export function removeCredential(
+  { headers, rawHeaders = [] }: MutableHeaderSource,
+  { header, bearer }: CredentialOptions,
+  isKey: (bearerToken: string) => boolean,
+): void {
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    const isCredential =
+      isNamed(name, header) || (bearer && isNamed(name, 'authorization') && isBearerKey(rawHeaders[index + 1], isKey));
+    // The pair stays: Node reads the list later by the number of headers that arrived.
+    if (isCredential) rawHeaders[index + 1] = REDACTED;
+  }
+  if (headers[header] !== undefined) Reflect.deleteProperty(headers, header);
+  if (bearer && isBearerKey(headers.authorization, isKey)) Reflect.deleteProperty(headers, 'authorization');
+}
+
+function isNamed(name: string | undefined, header: string): boolean {
+  return name?.length === header.length && name.toLowerCase() === header;
+}
+
+function isBearerKey(value: string | readonly string[] | undefined, isKey: (token: string) => boolean): boolean {
+  const token = bearerToken(value);
+  return token !== undefined && isKey(token);
 }

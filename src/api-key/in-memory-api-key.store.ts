@@ -2,9 +2,15 @@ import { Logger } from '@nestjs/common';
 import { KeyfenceConfigurationError } from '../errors/configuration.error.js';
 import { isTenantId, TENANT_ID_RULE, type TenantId } from '../principal/tenant-id.js';
 import { ANY_ENVIRONMENT, FOREIGN_KEY_LENGTH, readForeignKey } from './api-key-format.js';
-import type { ApiKeyRecord } from './api-key-record.js';
-import { ManagedApiKeyStore, type KeyPage, type ListKeysQuery } from './api-key.store.js';
-import { digestKey } from './key-digest.js';
+import { deepFreeze, type ApiKeyRecord } from './api-key-record.js';
+import {
+  ManagedApiKeyStore,
+  type DigestChange,
+  type KeyPage,
+  type KeyUse,
+  type ListKeysQuery,
+} from './api-key.store.js';
+import { KeyDigester } from './key-digest.js';
 import { parseNewKey, type NewApiKey } from './new-api-key.js';
 
 /** What a key that a team already has may do: as for a new key, and whose it is. */
@@ -14,6 +20,8 @@ export interface ExistingKey extends Omit<NewApiKey, 'name'> {
   readonly name?: string;
 }
 
+/** The store is made before the options are read; a digest with a pepper takes this one's place at the first use. */
+const UNPEPPERED = new KeyDigester();
 /** Below this length a random key of 62 characters has less than 128 bits. */
 const ADVISED_KEY_LENGTH = 22;
 
@@ -43,7 +51,12 @@ export class InMemoryApiKeyStore extends ManagedApiKeyStore {
   static fromKeys(keys: Readonly<Record<string, ExistingKey>>): InMemoryApiKeyStore {
     const store = new InMemoryApiKeyStore(true);
     for (const [index, [text, key]] of Object.entries(keys).entries()) {
-      store.#add(recordOf(text, key, index + 1));
+      if (store.#add(recordOf(text, key, index + 1))) continue;
+      throw new KeyfenceConfigurationError(
+        `InMemoryApiKeyStore.fromKeys: key number ${index + 1}`,
+        'has the id of another one in the list',
+        'A key of Keyfence has its id before the second "_": give each key once.',
+      );
     }
     return store;
   }
@@ -52,41 +65,98 @@ export class InMemoryApiKeyStore extends ManagedApiKeyStore {
     return Promise.resolve(copyOf(this.#byLocator.get(locator)));
   }
 
-  async insert(record: ApiKeyRecord): Promise<void> {
+  async insert(record: ApiKeyRecord): Promise<boolean> {
     await Promise.resolve();
-    this.#add(record);
+    return this.#add(record);
   }
 
   findById(tenantId: TenantId, id: string): Promise<ApiKeyRecord | null> {
-    const record = this.#byId.get(id);
-    return Promise.resolve(record?.tenantId === tenantId ? copyOf(record) : null);
+    return Promise.resolve(copyOf(this.#ofTenant(tenantId, id)));
+  }
+
+  list(tenantId: TenantId, query: ListKeysQuery): Promise<KeyPage> {
+    const rest = [...this.#byId.values()]
+      .filter((record) => record.tenantId === tenantId && isListed(record, query))
+      .sort((left, right) => (placeOf(left) < placeOf(right) ? -1 : 1));
+    const items = rest.slice(0, query.limit);
+    const last = items.at(-1);
+    return Promise.resolve({
+      items: items.map((record) => copyOf(record)),
+      next: last !== undefined && rest.length > items.length ? placeOf(last) : undefined,
+    });
   }
 
   revoke(tenantId: TenantId, id: string, at: Date): Promise<ApiKeyRecord | null> {
-    const record = this.#byId.get(id);
-    if (record?.tenantId === tenantId && record.revokedAt === undefined) {
+    const record = this.#ofTenant(tenantId, id);
+    if (record !== undefined && record.revokedAt === undefined) {
       this.#put({ ...record, revokedAt: at, version: record.version + 1 });
     }
     return this.findById(tenantId, id);
   }
 
-  list(tenantId: TenantId, query: ListKeysQuery): Promise<KeyPage> {
-    const keys = [...this.#byId.values()].filter((record) => record.tenantId === tenantId);
-    // The key that a page ended with may have been revoked since; it still marks the place.
-    const start = query.cursor === undefined ? 0 : keys.findIndex((record) => record.id === query.cursor) + 1;
-    const rest = keys.slice(start).filter((record) => query.includeRevoked || record.revokedAt === undefined);
-    const items = rest.slice(0, query.limit);
-    return Promise.resolve({
-      items: items.map((record) => copyOf(record)),
-      next: rest.length > items.length ? items.at(-1)?.id : undefined,
-    });
+  async update(record: ApiKeyRecord): Promise<boolean> {
+    await Promise.resolve();
+    const stored = this.#unchanged(record);
+    if (stored === undefined) return false;
+    const { name, scopes, paths, allowedIps, notBefore, expiresAt, metadata, version } = record;
+    this.#put({ ...stored, name, scopes, paths, allowedIps, notBefore, expiresAt, metadata, version });
+    return true;
   }
 
-  #add(record: ApiKeyRecord): void {
-    if (this.#byId.has(record.id) || this.#byLocator.has(record.locator)) {
-      throw new Error('The store holds a key with this id or locator already.');
+  async rotate(old: ApiKeyRecord, successor: ApiKeyRecord): Promise<boolean> {
+    await Promise.resolve();
+    const stored = this.#unchanged(old);
+    if (stored === undefined || !this.#add(successor)) return false;
+    this.#put({ ...stored, rotatedTo: old.rotatedTo, graceEndsAt: old.graceEndsAt, version: old.version });
+    return true;
+  }
+
+  async recordUses(uses: readonly KeyUse[]): Promise<void> {
+    await Promise.resolve();
+    for (const { id, at } of uses) {
+      const stored = this.#byId.get(id);
+      if (stored !== undefined && (stored.lastUsedAt ?? 0) < at) this.#put({ ...stored, lastUsedAt: at });
     }
+  }
+
+  async replaceDigests(changes: readonly DigestChange[]): Promise<void> {
+    await Promise.resolve();
+    for (const { id, from, digest, digestVersion } of changes) {
+      const stored = this.#byId.get(id);
+      if (stored?.digest === from) this.#put({ ...stored, digest, digestVersion });
+    }
+  }
+
+  async prune(deadBefore: Date, limit: number): Promise<number> {
+    await Promise.resolve();
+    const dead = [...this.#byId.values()]
+      .filter(({ revokedAt, expiresAt, graceEndsAt }) =>
+        [revokedAt, expiresAt, graceEndsAt].some((end) => end !== undefined && end < deadBefore),
+      )
+      .slice(0, limit);
+    for (const { id, locator } of dead) {
+      this.#byId.delete(id);
+      this.#byLocator.delete(locator);
+    }
+    return dead.length;
+  }
+
+  #ofTenant(tenantId: TenantId, id: string): ApiKeyRecord | undefined {
+    const record = this.#byId.get(id);
+    return record?.tenantId === tenantId ? record : undefined;
+  }
+
+  /** What is stored, if a change of this record may be written onto it. */
+  #unchanged({ tenantId, id, version }: ApiKeyRecord): ApiKeyRecord | undefined {
+    const stored = this.#ofTenant(tenantId, id);
+    const open = stored?.version === version - 1 && stored.revokedAt === undefined && stored.rotatedTo === undefined;
+    return open ? stored : undefined;
+  }
+
+  #add(record: ApiKeyRecord): boolean {
+    if (this.#byId.has(record.id) || this.#byLocator.has(record.locator)) return false;
     this.#put(record);
+    return true;
   }
 
   #put(record: ApiKeyRecord): void {
@@ -123,8 +193,8 @@ function recordOf(text: string, key: ExistingKey, position: number): ApiKeyRecor
     id,
     locator: parsed.locator,
     tenantId,
-    digest: digestKey(text),
-    digestVersion: 'sha256',
+    digest: UNPEPPERED.digest(text),
+    digestVersion: UNPEPPERED.version,
     environment: ANY_ENVIRONMENT,
     createdAt: new Date(0),
     lineageId: id,
@@ -137,19 +207,30 @@ function copyOf(record: ApiKeyRecord): ApiKeyRecord;
 function copyOf(record: ApiKeyRecord | undefined): ApiKeyRecord | null;
 function copyOf(record: ApiKeyRecord | undefined): ApiKeyRecord | null {
   if (record === undefined) return null;
-  const { createdAt, notBefore, expiresAt, revokedAt } = record;
+  const { createdAt, notBefore, expiresAt, revokedAt, graceEndsAt, lastUsedAt } = record;
   return {
     ...record,
     createdAt: new Date(createdAt),
     notBefore: notBefore && new Date(notBefore),
     expiresAt: expiresAt && new Date(expiresAt),
     revokedAt: revokedAt && new Date(revokedAt),
+    graceEndsAt: graceEndsAt && new Date(graceEndsAt),
+    lastUsedAt: lastUsedAt && new Date(lastUsedAt),
   };
 }
 
-function deepFreeze<T extends object>(value: T): T {
-  for (const part of Object.values(value)) {
-    if (typeof part === 'object' && part !== null) deepFreeze(part as object);
-  }
-  return Object.freeze(value);
+/** Where a key stands in a list: by the time of its making, then by its id. It marks the place when the key is gone too. */
+function placeOf({ createdAt, id }: ApiKeyRecord): string {
+  return `${createdAt.getTime().toString().padStart(15, '0')} ${id}`;
+}
+
+function isListed(record: ApiKeyRecord, query: ListKeysQuery): boolean {
+  const { revokedAt, createdAt, lastUsedAt } = record;
+  const { cursor, includeRevoked, createdBefore, unusedSince } = query;
+  return (
+    (cursor === undefined || placeOf(record) > cursor) &&
+    (includeRevoked || revokedAt === undefined) &&
+    (createdBefore === undefined || createdAt < createdBefore) &&
+    (unusedSince === undefined || (lastUsedAt ?? createdAt) < unusedSince)
+  );
 }

@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { isPathGrant, PATH_GRANT_RULE } from '../confined-fs/path-grant.js';
 import { KeyfenceConfigurationError } from '../errors/configuration.error.js';
 import { isScope, SCOPE_RULE, type Scope } from '../principal/scope.js';
 import { ALLOWED_IP_RULE, isAllowedIp } from './allowed-addresses.js';
@@ -16,17 +17,30 @@ export interface NewApiKey {
   readonly notBefore?: Date;
   /** Addresses and CIDR ranges that may use it: 1 to 100. @default all */
   readonly allowedIps?: readonly string[];
+  /**
+   * The only paths of the tenant's directory that it reaches, 1 to 100: `dir/**` for all in a directory, or one file.
+   * @default all
+   */
+  readonly paths?: readonly string[];
   /** Whatever JSON can hold, 4 KiB at most; the principal carries it. Nothing secret. */
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
-/** A new key whose every field is sound. */
-export type ParsedNewKey = Pick<ApiKeyRecord, 'name' | 'expiresAt' | 'notBefore' | 'allowedIps' | 'metadata'> & {
-  readonly scopes: readonly Scope[];
+/** What to change of a key: a field that is left out stays, and `null` takes a limit away. */
+export type ApiKeyChanges = {
+  readonly [Field in keyof NewApiKey]?: Field extends 'name' | 'scopes' ? NewApiKey[Field] : NewApiKey[Field] | null;
 };
 
-const FIELDS = ['name', 'scopes', 'expiresAt', 'notBefore', 'allowedIps', 'metadata'];
+/** A new key whose every field is sound. */
+export type ParsedNewKey = Pick<
+  ApiKeyRecord,
+  'name' | 'scopes' | 'paths' | 'expiresAt' | 'notBefore' | 'allowedIps' | 'metadata'
+>;
+
+const FIELDS = ['name', 'scopes', 'paths', 'expiresAt', 'notBefore', 'allowedIps', 'metadata'] as const;
 const MAX_NAME_LENGTH = 100;
+// eslint-disable-next-line no-control-regex -- control characters are what it looks for
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 const MAX_ITEMS = 100;
 const MAX_METADATA_BYTES = 4096;
 
@@ -39,23 +53,30 @@ export function parseNewKey(where: string, key: NewApiKey): ParsedNewKey {
   const require = (field: string, sound: boolean, rule: string): void => {
     if (!sound) throw new KeyfenceConfigurationError(`${where}({ ${field} })`, 'is not valid', `Rule: ${rule}.`);
   };
-  const { name, scopes, expiresAt, notBefore, allowedIps, metadata } = key;
-  for (const field of Object.keys(key)) require(field, FIELDS.includes(field), `there are ${FIELDS.join(', ')}`);
-  require('name', isName(name), `a name is 1 to ${MAX_NAME_LENGTH} characters`);
+  const { name, scopes, paths, expiresAt, notBefore, allowedIps, metadata } = key;
+  const fields: readonly string[] = FIELDS;
+  for (const field of Object.keys(key)) require(field, fields.includes(field), `there are ${fields.join(', ')}`);
+  require('name', isName(name), `a name is 1 to ${MAX_NAME_LENGTH} characters, none of them a control character`);
   require('scopes', isList(scopes, isScope), `a key has 1 to ${MAX_ITEMS} scopes; ${SCOPE_RULE}`);
   require('expiresAt', expiresAt === undefined || isDate(expiresAt), 'it is a Date');
   require('notBefore', notBefore === undefined || isDate(notBefore), 'it is a Date');
+  require('notBefore', notBefore === undefined ||
+    expiresAt === undefined ||
+    notBefore < expiresAt, 'it is before expiresAt');
   require('allowedIps', allowedIps === undefined ||
     isList(
       allowedIps,
       isAllowedIp,
     ), `a key has 1 to ${MAX_ITEMS} of them, or the field is left out; ${ALLOWED_IP_RULE}`);
+  require('paths', paths === undefined ||
+    isList(paths, isPathGrant), `a key has 1 to ${MAX_ITEMS} of them, or the field is left out; ${PATH_GRANT_RULE}`);
   const json = metadata === undefined ? undefined : toJson(metadata);
   require('metadata', metadata === undefined ||
     json !== undefined, `an object that JSON can hold, ${MAX_METADATA_BYTES} bytes at most`);
   return {
     name,
     scopes: scopes as readonly Scope[],
+    paths: paths as ParsedNewKey['paths'],
     expiresAt,
     notBefore,
     allowedIps,
@@ -64,8 +85,29 @@ export function parseNewKey(where: string, key: NewApiKey): ParsedNewKey {
   };
 }
 
+/**
+ * A key as it is to be after a change. The whole is read anew, so that nothing that a new key may not have comes in.
+ * @throws KeyfenceConfigurationError that names the field and the rule
+ */
+export function parseChanges(where: string, record: ApiKeyRecord, changes: ApiKeyChanges): ParsedNewKey {
+  const fields: readonly string[] = FIELDS;
+  const unknown = Object.entries<unknown>(changes).filter(([field, value]) => !fields.includes(field) || value === undefined);
+  for (const [field] of unknown) {
+    throw new KeyfenceConfigurationError(
+      `${where}({ ${field} })`,
+      fields.includes(field) ? 'is undefined' : 'cannot be changed',
+      `Leave it out to keep it; null takes a limit away. There are ${fields.join(', ')}.`,
+    );
+  }
+  const kept = FIELDS.map((field) => [field, record[field]] as const);
+  const merged = [...kept, ...Object.entries(changes)].map(([field, value]) => [field, value ?? undefined]);
+  return parseNewKey(where, Object.fromEntries(merged) as NewApiKey);
+}
+
 function isName(value: unknown): boolean {
-  return typeof value === 'string' && value.trim() !== '' && value.length <= MAX_NAME_LENGTH;
+  if (typeof value !== 'string' || value.trim() === '' || value.length > MAX_NAME_LENGTH) return false;
+  // Some databases cut a text at a NUL, and a line feed makes two lines of a log's one.
+  return value.isWellFormed() && !CONTROL.test(value);
 }
 
 function isDate(value: unknown): boolean {

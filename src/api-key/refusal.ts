@@ -30,3 +30,24 @@ export function challengeFor(refusal: KeyfenceException): string | undefined {
       return undefined;
   }
 }
+
+/** A refusal as it is written where no exception filter stands behind it. */
+export interface RefusalAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export function answerOf(refusal: KeyfenceException): RefusalAnswer {
+  const body = JSON.stringify(refusal.getResponse());
+  const challenge = challengeFor(refusal);
+  return {
+    status: refusal.getStatus(),
+    headers: {
+      'Content-Type': 'application/json; charset=utf-8',
+      'Content-Length': String(Buffer.byteLength(body)),
+      ...(challenge === undefined ? undefined : { 'WWW-Authenticate': challenge }),
+    },
+    body,
+  };
+}

@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { FileExistsException, FileNotFoundException, StorageUnavailableException } from '../errors/file.exceptions.js';
+import { PathEscapeException } from '../errors/path.exceptions.js';
 import { withoutStack } from '../errors/refusal.exception.js';
 import { ConfinedFile, type ByteRange } from './confined-file.js';
 import { parseConfinedPath, ROOT_PATH, splitPath, type ConfinedPath } from './confined-path.js';
@@ -8,11 +9,20 @@ import { toFileStat, type FileStat } from './file-stat.js';
 import { listEntries, type ListOptions } from './list-entries.js';
 import { makeDirectoryAt, openDirectoryAt } from './open-directory.js';
 import { READ_FLAGS } from './open-flags.js';
+import { isGranted, isListable, isTreeGranted, type PathGrants } from './path-grant.js';
+import { removeTreeAt, type RemoveTreeOptions } from './remove-tree.js';
+import { renameAt, type RenameOptions } from './rename-entry.js';
 import type { RootCache } from './root-cache.js';
 import type { RootDirectory } from './root-directory.js';
 import type { Strictness } from './strictness.js';
 import { hasCode, toRefusal } from './system-error.js';
 import { writeFileAt, type FileContent, type WriteFileOptions } from './write-file.js';
+
+/** What lies in a directory. */
+export interface DirectoryUsage {
+  readonly bytes: number;
+  readonly files: number;
+}
 
 /**
  * A directory as a capability: whoever holds it can reach what lies below it and nothing else. Every verb takes a path
@@ -22,6 +32,10 @@ import { writeFileAt, type FileContent, type WriteFileOptions } from './write-fi
  * with `path_escape`, whatever they point to; other malformed paths with `invalid_path`; and answers `file_not_found`,
  * `not_a_file` or `storage_unavailable` as named.
  *
+ * With path grants, every verb refuses what they do not cover with `path_escape` too, before it looks at the disk and
+ * whether or not it exists. A grant `dir/**` covers `dir` itself, so it can be made and removed; directories above it are
+ * made on the way and cannot be named.
+ *
  * **Guarantee**: with `strictness` `kernel` or `procfs` (Linux) this holds against a process that renames and links in the
  * tree at the same time, under another user id. **Limits**: with `best-effort` (macOS, Windows) it does not; a process
  * with the server's own user id, or one that may mount, is outside what any library can hold.
@@ -30,11 +44,19 @@ export class ConfinedDirectory {
   readonly #roots: RootCache;
   readonly #path: string;
   readonly #readOnly: boolean;
+  readonly #grants: PathGrants;
+  readonly #base: ConfinedPath;
 
-  constructor(roots: RootCache, path: string, readOnly: boolean) {
+  /**
+   * @param path of the root that anchors everything
+   * @param base where this directory lies below it
+   */
+  constructor(roots: RootCache, path: string, readOnly: boolean, grants?: PathGrants, base = ROOT_PATH) {
     this.#roots = roots;
     this.#path = path;
     this.#readOnly = readOnly;
+    this.#grants = grants;
+    this.#base = base;
   }
 
   /** What holds this directory on this machine. */
@@ -49,7 +71,7 @@ export class ConfinedDirectory {
   open(path: string): Promise<ConfinedFile> {
     return this.#read(path, (root, confined) => {
       const fd = this.#roots.engine.open(root, confined, READ_FLAGS);
-      return ConfinedFile.fromDescriptor(fd, confined);
+      return ConfinedFile.fromDescriptor(fd, this.#own(confined));
     });
   }
 
@@ -82,14 +104,44 @@ export class ConfinedDirectory {
    * @throws FileTooLargeException beyond `maxBytes`
    */
   writeFile(path: string, content: FileContent, options: WriteFileOptions = {}): Promise<FileStat> {
-    return this.#change(path, true, (root, confined) =>
-      writeFileAt(this.#roots.engine, root, confined, content, options),
-    );
+    return this.#change(path, true, async (root, confined) => {
+      const stat = await writeFileAt(this.#roots.engine, root, confined, content, options);
+      return { ...stat, path: this.#own(confined) };
+    });
+  }
+
+  /**
+   * Copies a file: all of it or nothing, as {@link writeFile} does.
+   * @throws NotAFileException for a directory
+   */
+  async copy(from: string, to: string): Promise<FileStat> {
+    const file = await this.open(from);
+    try {
+      return await this.writeFile(to, file.createReadStream());
+    } finally {
+      await file.close();
+    }
+  }
+
+  /**
+   * Gives a file or a directory another path in this directory, in one step. Missing parents are made.
+   * @throws FileExistsException if the name is taken: by a file where a directory goes, or at all without `replace`
+   * @throws NotAFileException where a file goes and a directory is
+   * @throws DirectoryNotEmptyException where a directory goes and one is that is not empty
+   */
+  async rename(from: string, to: string, options: RenameOptions = {}): Promise<void> {
+    const target = this.#parse(to);
+    return this.#change(from, false, (root, source) => {
+      const filesOnly = !isTreeGranted(this.#grants, source) || !isTreeGranted(this.#grants, target);
+      renameAt(this.#roots.engine, root, source, target, { replace: options.replace ?? true, filesOnly });
+    });
   }
 
   /** What the path names. */
   stat(path: string): Promise<FileStat> {
-    return this.#read(path, (root, confined) => toFileStat(confined, this.#roots.engine.stat(root, confined)));
+    return this.#read(path, (root, confined) =>
+      toFileStat(this.#own(confined), this.#roots.engine.stat(root, confined)),
+    );
   }
 
   /** True if the path names a file or a directory. A link, a special file or a mount is refused, not denied. */
@@ -106,17 +158,26 @@ export class ConfinedDirectory {
   /**
    * The entries of a directory (of this one, if no path is given), in no particular order. Links, special files, mounts
    * and names outside the path grammar are left out, since nothing here would open them.
+   *
+   * With path grants it gives what they cover and nothing else. It may start at a directory that only leads to a grant:
+   * of `a/b/**`, `list('a')` gives `a/b`; `list()` gives nothing, and with `recursive` `a/b` and all below it.
    */
   async *list(path = '', options: ListOptions = {}): AsyncGenerator<FileStat, void, undefined> {
-    const confined = path === '' ? ROOT_PATH : parseConfinedPath(path);
+    const confined = path === '' ? this.#base : this.#below(path);
+    if (!isListable(this.#grants, confined)) throw outsideGrant();
     let root: RootDirectory | undefined;
     try {
       root = this.#roots.acquire(this.#path, false);
-      yield* listEntries(this.#roots.engine, root, confined, options);
+      for await (const stat of listEntries(this.#roots.engine, root, confined, this.#grants, options)) {
+        yield { ...stat, path: this.#own(stat.path as ConfinedPath) };
+      }
     } catch (error) {
-      // A tenant that has written nothing yet has an empty directory, not an error.
-      if (root === undefined && confined === ROOT_PATH && hasCode(error, 'ENOENT')) return;
-      throw toRefusal(error);
+      // Where nothing was written yet the directory is empty, not an error.
+      if (confined === this.#base && hasCode(error, 'ENOENT')) return;
+      const refusal = toRefusal(error);
+      // Nor is it told whether a directory is there that only leads to a grant.
+      if (refusal instanceof FileNotFoundException && !isGranted(this.#grants, confined)) return;
+      throw refusal;
     } finally {
       root?.release();
     }
@@ -149,8 +210,65 @@ export class ConfinedDirectory {
     });
   }
 
+  /**
+   * Removes a directory and all that is in it, however deep. It is gone as a whole at once; removing what was in it takes its
+   * time. A mount in it stops that, and nothing behind it is touched.
+   * @throws NotAFileException for a file
+   * @throws QuotaExceededException beyond `maxEntries`
+   */
+  async removeTree(path: string, options: RemoveTreeOptions = {}): Promise<void> {
+    return this.#change(path, false, async (root, confined) => {
+      if (!isTreeGranted(this.#grants, confined)) throw outsideGrant();
+      await removeTreeAt(this.#roots.engine, root, confined, options);
+    });
+  }
+
+  /**
+   * A directory below as a capability of its own: it cannot name anything beside it. It need not be there yet; what is
+   * written makes it.
+   */
+  async subdirectory(path: string): Promise<ConfinedDirectory> {
+    const base = this.#below(path);
+    if (!isListable(this.#grants, base)) throw outsideGrant();
+    return Promise.resolve(this.at(base));
+  }
+
+  /** How much lies in this directory, as far as it is granted. It looks at every file: keep the answer for a while. */
+  async usage(): Promise<DirectoryUsage> {
+    let [bytes, files] = [0, 0];
+    for await (const { kind, size } of this.list('', { recursive: true })) {
+      if (kind !== 'file') continue;
+      bytes += size;
+      files += 1;
+    }
+    return { bytes, files };
+  }
+
+  /** The same directory, seen from another place below its root. */
+  protected at(base: ConfinedPath): ConfinedDirectory {
+    return new ConfinedDirectory(this.#roots, this.#path, this.#readOnly, this.#grants, base);
+  }
+
+  /** A caller's path that this directory may act on. Every verb takes each of its paths through here. */
+  #parse(path: string): ConfinedPath {
+    const confined = this.#below(path);
+    if (!isGranted(this.#grants, confined)) throw outsideGrant();
+    return confined;
+  }
+
+  /** The caller's path by itself must be one, before it is put behind another. */
+  #below(path: string): ConfinedPath {
+    const confined = parseConfinedPath(path);
+    return this.#base === ROOT_PATH ? confined : parseConfinedPath(`${this.#base}/${confined}`);
+  }
+
+  /** The path as callers of this directory know it. */
+  #own(confined: ConfinedPath): ConfinedPath {
+    return this.#base === ROOT_PATH ? confined : (confined.slice(this.#base.length + 1) as ConfinedPath);
+  }
+
   async #read<T>(path: string, verb: (root: RootDirectory, confined: ConfinedPath) => T): Promise<T> {
-    return this.#withRoot(parseConfinedPath(path), false, verb);
+    return this.#withRoot(this.#parse(path), false, verb);
   }
 
   /** @param create make the directory itself where it is missing */
@@ -159,7 +277,7 @@ export class ConfinedDirectory {
     create: boolean,
     verb: (root: RootDirectory, confined: ConfinedPath) => T | Promise<T>,
   ): Promise<T> {
-    const confined = parseConfinedPath(path);
+    const confined = this.#parse(path);
     if (this.#readOnly) throw withoutStack(() => new StorageUnavailableException('files.readOnly is set'));
     return this.#withRoot(confined, create, verb);
   }
@@ -179,4 +297,8 @@ export class ConfinedDirectory {
       root?.release();
     }
   }
+}
+
+function outsideGrant(): PathEscapeException {
+  return withoutStack(() => new PathEscapeException('outside_grant'));
 }

@@ -30,9 +30,10 @@ export interface Engine {
   stat(directory: DirectoryHandle, path: ConfinedPath): Stats;
   createFile(directory: DirectoryHandle, name: string, mode: number): number;
   makeDirectory(directory: DirectoryHandle, name: string, mode: number): void;
-  rename(directory: DirectoryHandle, from: string, to: string): void;
-  /** Gives a file a second name, and fails with EEXIST where that name is taken. */
-  link(directory: DirectoryHandle, from: string, to: string): void;
+  /** Gives an entry another name, in the same directory or in another one; a file or an empty directory there is replaced. */
+  rename(directory: DirectoryHandle, from: string, target: DirectoryHandle, to: string): void;
+  /** The same, and fails with EEXIST where the name is taken. */
+  renameNew(directory: DirectoryHandle, from: string, target: DirectoryHandle, to: string): void;
   removeFile(directory: DirectoryHandle, name: string): void;
   removeDirectory(directory: DirectoryHandle, name: string): void;
   readDirectory(directory: DirectoryHandle): Dir;

@@ -2,6 +2,7 @@ import {
   closeSync,
   fstatSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   opendirSync,
   openSync,
@@ -46,12 +47,28 @@ export abstract class EntryOperations implements Engine {
     mkdirSync(this.#entry(directory, name), { mode });
   }
 
-  rename(directory: DirectoryHandle, from: string, to: string): void {
-    renameSync(this.#entry(directory, from), this.#entry(directory, to));
+  rename(directory: DirectoryHandle, from: string, target: DirectoryHandle, to: string): void {
+    renameSync(this.#entry(directory, from), this.#entry(target, to));
   }
 
-  link(directory: DirectoryHandle, from: string, to: string): void {
-    linkSync(this.#entry(directory, from), this.#entry(directory, to));
+  /**
+   * rename(2) replaces. A directory takes the place of an empty one that was just made; a file gets a second name first,
+   * which fails where it is taken, and loses the first one then. A process that is killed between the two leaves both.
+   */
+  renameNew(directory: DirectoryHandle, from: string, target: DirectoryHandle, to: string): void {
+    const [source, destination] = [this.#entry(directory, from), this.#entry(target, to)];
+    if (!lstatSync(source).isDirectory()) {
+      linkSync(source, destination);
+      unlinkSync(source);
+      return;
+    }
+    mkdirSync(destination);
+    try {
+      renameSync(source, destination);
+    } catch (error) {
+      rmdirSync(destination);
+      throw error;
+    }
   }
 
   removeFile(directory: DirectoryHandle, name: string): void {

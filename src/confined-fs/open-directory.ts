@@ -1,4 +1,6 @@
 import { closeSync } from 'node:fs';
+import { NotAFileException } from '../errors/file.exceptions.js';
+import { withoutStack } from '../errors/refusal.exception.js';
 import { ROOT_PATH, type ConfinedPath } from './confined-path.js';
 import type { DirectoryHandle, Engine } from './engine.js';
 import { DIRECTORY_FLAGS } from './open-flags.js';
@@ -30,6 +32,18 @@ export function makeDirectoryAt(engine: Engine, directory: DirectoryHandle, path
     }
   }
   return current;
+}
+
+/**
+ * The same for a directory that something is to be put into; the caller closes its `fd`.
+ * @throws NotAFileException where the path leads through a file
+ */
+export function makeParentAt(engine: Engine, directory: DirectoryHandle, path: ConfinedPath): DirectoryHandle {
+  try {
+    return makeDirectoryAt(engine, directory, path);
+  } catch (error) {
+    throw hasCode(error, 'ENOTDIR') ? withoutStack(() => new NotAFileException()) : error;
+  }
 }
 
 function enterDirectory(engine: Engine, parent: DirectoryHandle, name: ConfinedPath): DirectoryHandle {

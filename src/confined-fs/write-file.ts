@@ -2,13 +2,14 @@ import { close, closeSync, fdatasync, fstatSync, fsync, write, type Stats } from
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { KeyfenceConfigurationError } from '../errors/configuration.error.js';
-import { FileExistsException, FileTooLargeException, NotAFileException } from '../errors/file.exceptions.js';
+import { FileExistsException, FileTooLargeException } from '../errors/file.exceptions.js';
 import { withoutStack } from '../errors/refusal.exception.js';
-import { RESERVED_PREFIX, splitPath, type ConfinedPath } from './confined-path.js';
+import { splitPath, type ConfinedPath } from './confined-path.js';
 import type { DirectoryHandle, Engine } from './engine.js';
 import { toRegularFileStat, type FileStat } from './file-stat.js';
 import { parseLimit } from './limit.js';
-import { makeDirectoryAt } from './open-directory.js';
+import { makeParentAt } from './open-directory.js';
+import { reservedName } from './reserved-name.js';
 import { hasCode } from './system-error.js';
 
 /** What can be written: bytes, text (as UTF-8), or a stream of either. */
@@ -31,8 +32,6 @@ const fdatasyncAsync = promisify(fdatasync);
 const fsyncAsync = promisify(fsync);
 const writeAsync = promisify(write);
 
-let temporaryFiles = 0;
-
 /**
  * Writes a file so that others see the old content or the new one, never a part: into a temporary file in the same
  * directory, which then takes the name. On any failure the old file is untouched and the temporary one removed.
@@ -45,7 +44,7 @@ export async function writeFileAt(
   options: WriteFileOptions,
 ): Promise<FileStat> {
   const { parent: parentPath, name } = splitPath(path);
-  const parent = openParent(engine, root, parentPath);
+  const parent = makeParentAt(engine, root, parentPath);
   try {
     checkTarget(engine, parent, path, name, options.exclusive ?? false);
     const temporary = createTemporaryFile(engine, parent);
@@ -60,14 +59,6 @@ export async function writeFileAt(
     }
   } finally {
     closeSync(parent.fd);
-  }
-}
-
-function openParent(engine: Engine, root: DirectoryHandle, path: ConfinedPath): DirectoryHandle {
-  try {
-    return makeDirectoryAt(engine, root, path);
-  } catch (error) {
-    throw hasCode(error, 'ENOTDIR') ? withoutStack(() => new NotAFileException()) : error;
   }
 }
 
@@ -88,11 +79,9 @@ function checkTarget(
   if (exclusive) throw withoutStack(() => new FileExistsException());
 }
 
-/** O_EXCL decides about the name, so that it needs to be unlikely and not unpredictable. */
 function createTemporaryFile(engine: Engine, parent: DirectoryHandle): { readonly fd: number; readonly name: string } {
   for (;;) {
-    temporaryFiles += 1;
-    const name = `${RESERVED_PREFIX}${process.pid}-${temporaryFiles}-${Date.now().toString(36)}.tmp`;
+    const name = reservedName();
     try {
       return { fd: engine.createFile(parent, name, FILE_MODE), name };
     } catch (error) {
@@ -147,13 +136,8 @@ async function writeAll(fd: number, buffer: Uint8Array): Promise<void> {
 }
 
 function publish(engine: Engine, parent: DirectoryHandle, temporary: string, name: string, exclusive: boolean): void {
-  if (!exclusive) {
-    engine.rename(parent, temporary, name);
-    return;
-  }
-  // rename(2) replaces; link(2) fails where the name is taken meanwhile.
-  engine.link(parent, temporary, name);
-  engine.removeFile(parent, temporary);
+  if (exclusive) engine.renameNew(parent, temporary, parent, name);
+  else engine.rename(parent, temporary, parent, name);
 }
 
 function discard(engine: Engine, parent: DirectoryHandle, temporary: string): void {

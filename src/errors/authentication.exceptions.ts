@@ -21,6 +21,7 @@ export type InvalidKeyReason =
   | 'malformed_record'
   | 'unknown_digest_version'
   | 'revoked'
+  | 'rotated'
   | 'expired'
   | 'not_yet_valid'
   | 'address_not_allowed';

@@ -13,6 +13,7 @@ const ERROR_CODES = [
   'file_not_found',
   'key_not_found',
   // 409
+  'key_conflict',
   'file_exists',
   'not_a_file',
   'directory_not_empty',
@@ -20,6 +21,8 @@ const ERROR_CODES = [
   'file_too_large',
   // 416
   'range_not_satisfiable',
+  // 507
+  'quota_exceeded',
   // 503
   'key_store_unavailable',
   'storage_unavailable',

@@ -8,6 +8,9 @@ import {
 } from '@nestjs/common';
 import { refusalBody } from './refusal.exception.js';
 
+/** RFC 4918, section 11.5; not in Nest's list before version 11. */
+const INSUFFICIENT_STORAGE = 507;
+
 /** 404: no such file or directory in the tenant's directory. */
 export class FileNotFoundException extends NotFoundException {
   override readonly errorCode = 'file_not_found';
@@ -77,5 +80,17 @@ export class StorageUnavailableException extends ServiceUnavailableException {
     super(refusalBody(HttpStatus.SERVICE_UNAVAILABLE, 'storage_unavailable', 'The storage is not available.'), {
       cause,
     });
+  }
+}
+
+/** 507: more work, or more room, than was allowed for. */
+export class QuotaExceededException extends HttpException {
+  override readonly errorCode = 'quota_exceeded';
+
+  constructor() {
+    super(
+      refusalBody(INSUFFICIENT_STORAGE, 'quota_exceeded', 'There is more than is allowed for.'),
+      INSUFFICIENT_STORAGE,
+    );
   }
 }

@@ -1,4 +1,4 @@
-import { HttpStatus, NotFoundException, ServiceUnavailableException } from '@nestjs/common';
+import { ConflictException, HttpStatus, NotFoundException, ServiceUnavailableException } from '@nestjs/common';
 import { refusalBody } from './refusal.exception.js';
 
 /** 404: the tenant has no such key. The same for another tenant's key. */
@@ -7,6 +7,15 @@ export class KeyNotFoundException extends NotFoundException {
 
   constructor() {
     super(refusalBody(HttpStatus.NOT_FOUND, 'key_not_found', 'There is no such API key.'));
+  }
+}
+
+/** 409: the key was revoked, replaced or changed meanwhile, or has expired, so what was asked cannot be done with it. */
+export class KeyConflictException extends ConflictException {
+  override readonly errorCode = 'key_conflict';
+
+  constructor() {
+    super(refusalBody(HttpStatus.CONFLICT, 'key_conflict', 'The API key has ended or was changed meanwhile.'));
   }
 }
 

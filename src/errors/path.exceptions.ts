@@ -10,13 +10,14 @@ export type PathEscapeReason =
   | 'hard_link'
   | 'special_file'
   | 'mount'
+  | 'outside_grant'
   | 'outside_allowed_prefixes'
   | 'unresolvable';
 
 /**
  * 403: the path leads out of where it belongs, or names something that could: `..`, an absolute path, an encoded
- * traversal, a symbolic link, a hard link, a special file, a mount. One answer for all of these, whatever a link points
- * to; {@link reason} says which it was and is never part of the response.
+ * traversal, a symbolic link, a hard link, a special file, a mount; or the caller's key is not granted the path. One
+ * answer for all of these, whatever a link points to; {@link reason} says which it was and is never part of the response.
  */
 export class PathEscapeException extends ForbiddenException {
   override readonly errorCode = 'path_escape';

@@ -22,6 +22,7 @@ const REASON_PHRASES: Readonly<Record<number, string>> = {
   [HttpStatus.PAYLOAD_TOO_LARGE]: 'Payload Too Large',
   [HttpStatus.REQUESTED_RANGE_NOT_SATISFIABLE]: 'Range Not Satisfiable',
   [HttpStatus.SERVICE_UNAVAILABLE]: 'Service Unavailable',
+  507: 'Insufficient Storage',
 };
 
 /** Makes the response body of a refusal. */

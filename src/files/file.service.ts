@@ -1,6 +1,7 @@
 import { isAbsolute, join, parse } from 'node:path';
 import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { ConfinedFile } from '../confined-fs/confined-file.js';
+import { isPathGrant, PATH_GRANT_RULE, type PathGrants } from '../confined-fs/path-grant.js';
 import { resolveRoot } from '../confined-fs/resolve-root.js';
 import { RootCache } from '../confined-fs/root-cache.js';
 import { selectEngine } from '../confined-fs/select-engine.js';
@@ -53,26 +54,33 @@ export class FileService implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * The directory of a tenant, made when something is first written to it. The id must come from a principal or from your
-   * own code, never from a request's text: whoever holds the answer reaches that tenant's files.
+   * The whole directory of a tenant, whatever a key is granted; made when something is first written to it. The id must come
+   * from a principal or from your own code, never from a request's text: whoever holds the answer reaches that tenant's files.
    * @throws PathEscapeException or InvalidPathException for what is no tenant id
    * @throws KeyfenceConfigurationError where the option `files` is not set
    */
   forTenant(tenantId: string): TenantDirectory {
-    const { options, root, roots } = this.#required();
-    const id = parseTenantId(tenantId);
-    const path = options.rootFor === undefined ? join(root, id) : absolute(options.rootFor(id));
-    return new TenantDirectory(id, roots, path, options.readOnly);
+    return this.#directory(tenantId, undefined);
   }
 
-  /** The directory of the caller's tenant. */
+  /**
+   * The directory of the caller's tenant, or what `principal.paths` grants of it.
+   * @throws KeyfenceConfigurationError where they hold what is no path grant
+   */
   forPrincipal(principal: Principal): TenantDirectory {
-    return this.forTenant(principal.tenantId);
+    return this.#directory(principal.tenantId, parseGrants(principal.paths));
   }
 
   /** Opens one file of a tenant; the caller closes it. As `forTenant(tenantId).open(requested)`. */
   async readTenantFile(tenantId: string, requested: string): Promise<ConfinedFile> {
     return this.forTenant(tenantId).open(requested);
+  }
+
+  #directory(tenantId: string, grants: PathGrants): TenantDirectory {
+    const { options, root, roots } = this.#required();
+    const id = parseTenantId(tenantId);
+    const path = options.rootFor === undefined ? join(root, id) : absolute(options.rootFor(id));
+    return new TenantDirectory(id, { roots, path, readOnly: options.readOnly }, grants);
   }
 
   #required(): FileSystem {
@@ -92,6 +100,18 @@ function parseTenantId(text: string): TenantId {
   const leadsOut = /[/\\]|^\.\.?$/.test(text);
   throw withoutStack(() =>
     leadsOut ? new PathEscapeException('traversal') : new InvalidPathException('The tenant id is not valid.'),
+  );
+}
+
+/** A limit that cannot be read must never count as no limit. Keys are checked when they are read: this principal was not. */
+function parseGrants(paths: unknown): PathGrants {
+  if (paths === undefined) return undefined;
+  const grants: unknown[] | undefined = Array.isArray(paths) ? [...(paths as unknown[])] : undefined;
+  if (grants?.every(isPathGrant)) return grants;
+  throw new KeyfenceConfigurationError(
+    'principal.paths',
+    'is no list of path grants',
+    `${PATH_GRANT_RULE}. Leave paths out for the whole directory.`,
   );
 }
 

@@ -7,6 +7,11 @@ export interface Principal {
   /** The id of the key's record; safe to log. */
   readonly keyId: string;
   readonly scopes: readonly Scope[];
+  /**
+   * Path grants: what the key may reach of its tenant's directory, `dir/**` or one file each. Absent: all of it. An empty
+   * list: nothing.
+   */
+  readonly paths?: readonly string[];
   /** When the key stops working, if it does. */
   readonly expiresAt?: Date;
   /** Addresses and ranges that the key is bound to, if it is. */

@@ -1,6 +1,8 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { ApiKeyAuthenticator } from '../api-key/api-key-authenticator.service.js';
 import { API_KEY_OPTIONS, type ApiKeyOptions } from '../api-key/api-key-options.js';
+import type { MutableHeaderSource } from '../api-key/credential.js';
+import { DenialReporter } from '../api-key/denial-reporter.service.js';
 import { challengeFor, exceptionFor } from '../api-key/refusal.js';
 import { InsufficientScopeException, UndeclaredRouteException } from '../errors/authorization.exceptions.js';
 import { withoutStack, type KeyfenceException } from '../errors/refusal.exception.js';
@@ -30,6 +32,7 @@ export class ScopedKeyGuard implements CanActivate {
   constructor(
     private readonly authenticator: ApiKeyAuthenticator,
     @Inject(API_KEY_OPTIONS) private readonly options: ApiKeyOptions,
+    private readonly denials: DenialReporter,
   ) {}
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
@@ -50,6 +53,7 @@ export class ScopedKeyGuard implements CanActivate {
     const noted = findingOf(carrier, this.authenticator);
     if (noted !== undefined) return noted;
     const found = this.#authenticate(context, carrier);
+    this.#conceal(context, carrier, found);
     return found instanceof Promise
       ? found.then((settled) => this.#note(carrier, settled))
       : this.#note(carrier, found);
@@ -57,9 +61,16 @@ export class ScopedKeyGuard implements CanActivate {
 
   #authenticate(context: ExecutionContext, carrier: object): Authentication | Promise<Authentication> {
     const headers = headersOf(context, carrier);
-    // Only on HTTP the first argument is the request; elsewhere it is what the caller sent.
-    const request = context.getType() === 'http' ? context.switchToHttp().getRequest<object>() : carrier;
-    return headers === undefined ? MISSING : this.authenticator.authenticate(headers, request);
+    return headers === undefined ? MISSING : this.authenticator.authenticate(headers, addressed(context, carrier));
+  }
+
+  /** A request is looked at once, so the key is not needed in it any more. */
+  #conceal(context: ExecutionContext, carrier: object, found: Authentication | Promise<Authentication>): void {
+    const transport = context.getType<string>();
+    if (transport !== 'http' && transport !== 'graphql') return;
+    if (!(found instanceof Promise) && found.status === 'missing') return;
+    const headers = headersOf(context, carrier);
+    if (headers !== undefined) this.authenticator.conceal(headers as MutableHeaderSource);
   }
 
   #note(carrier: object, authentication: Authentication): Authentication {
@@ -78,7 +89,11 @@ export class ScopedKeyGuard implements CanActivate {
       authentication.status === 'authenticated'
         ? refusalOfPrincipal(policy, authentication.principal, context)
         : this.#refusalOfStranger(policy, authentication);
-    if (refusal !== undefined) return refuse(context, refusal);
+    if (refusal !== undefined) {
+      const handler = `${context.getClass().name}.${context.getHandler().name}`;
+      this.denials.report(refusal, authentication, addressed(context, carrier ?? {}), handler);
+      return refuse(context, refusal);
+    }
     if (carrier !== undefined) admit(carrier, principal);
     if (principal !== undefined) attachTenant(context, principal);
     return true;
@@ -101,6 +116,11 @@ export class ScopedKeyGuard implements CanActivate {
     if (policy === undefined) policies.set(handler, (policy = policyOf(target, handler)));
     return policy;
   }
+}
+
+/** What `clientAddress` takes. Only on HTTP the first argument is the request; elsewhere it is what the caller sent. */
+function addressed(context: ExecutionContext, carrier: object): object {
+  return context.getType() === 'http' ? context.switchToHttp().getRequest<object>() : carrier;
 }
 
 /** A socket, or GraphQL over one: what carries the call carries the calls after it too. */

@@ -1,5 +1,6 @@
 import type { Authentication } from '../principal/authentication.js';
 import type { Principal } from '../principal/principal.js';
+import { CallerNotes } from './caller-notes.js';
 
 /** One call of a handler, on any transport. Nest's `ExecutionContext` and `ArgumentsHost` are such. */
 export interface Call {
@@ -8,18 +9,10 @@ export interface Call {
 }
 
 /** Shared by all copies of this package in a process, and by Express, Fastify and node:http, which share the raw request. */
-const FINDING = Symbol.for('nestjs-keyfence:finding');
-const ADMITTED = Symbol.for('nestjs-keyfence:admitted');
-
-/** What was found out about a caller, and by whom: another application in the same process may have other keys. */
-interface Finding {
-  readonly by: object;
-  readonly authentication: Authentication;
-}
+const CALLER = Symbol.for('nestjs-keyfence:caller');
 
 interface Noted {
-  [FINDING]?: Finding;
-  [ADMITTED]?: Principal;
+  [CALLER]?: CallerNotes;
 }
 
 /**
@@ -49,24 +42,22 @@ export function rawRequestOf(request: unknown): object | undefined {
 
 /** Notes what was found out about the caller, for the guard. It admits nobody. */
 export function noteFinding(carrier: object, by: object, authentication: Authentication): void {
-  const finding: Finding = { by, authentication };
-  note(carrier, FINDING, finding);
+  notesOn(carrier).noteFinding(by, authentication);
 }
 
 /** What `by` has noted, or `undefined` if it has not looked yet. */
 export function findingOf(carrier: object, by: object): Authentication | undefined {
-  const finding = (carrier as Noted)[FINDING];
-  return finding?.by === by ? finding.authentication : undefined;
+  return (carrier as Noted)[CALLER]?.findingOf(by);
 }
 
 /** Notes that the guard let the call pass, and for whom; `undefined` for a public route without a valid key. */
 export function admit(carrier: object, principal: Principal | undefined): void {
-  note(carrier, ADMITTED, principal);
+  notesOn(carrier).admit(principal);
 }
 
 /** The principal that the guard admitted. A handler that no guard of ours stands before has none. */
 export function principalOf(carrier: object | undefined): Principal | undefined {
-  return (carrier as Noted | undefined)?.[ADMITTED];
+  return carrier === undefined ? undefined : (carrier as Noted)[CALLER]?.admitted();
 }
 
 /** Sets `tenantId` on a request, as handlers expect it, and on the raw request behind it, for middleware. */
@@ -76,9 +67,8 @@ export function attachTenantId(request: object, tenantId: string): void {
   if (raw !== undefined && raw !== request) (raw as { tenantId?: string }).tenantId = tenantId;
 }
 
-/** Not enumerable, so that printing a request does not show it. */
-function note(carrier: object, key: symbol, value: unknown): void {
-  Object.defineProperty(carrier, key, { value, configurable: true });
+function notesOn(carrier: Noted): CallerNotes {
+  return (carrier[CALLER] ??= new CallerNotes());
 }
 
 function property(value: unknown, name: string): unknown {

@@ -1,12 +1,6 @@
 import { runWithCarrier } from './async-context.js';
 import { rawRequestOf } from './call.js';
-
-/** What is used of Nest's HTTP adapters. */
-interface HttpAdapter {
-  getType(): string;
-  use(middleware: (request: object, response: unknown, next: () => void) => void): unknown;
-  getInstance(): unknown;
-}
+import type { HttpAdapter } from './http-adapter.js';
 
 interface FastifyHooks {
   addHook(name: 'preHandler', hook: (request: object, reply: unknown, done: () => void) => void): unknown;

@@ -6,14 +6,14 @@ import { principalOf } from './call.js';
 /**
  * The principal of the request that is being handled, in any singleton service: nothing needs to be request-scoped.
  * It works in HTTP and GraphQL handlers and in all that they call; for WebSocket and RPC handlers add
- * `@UseInterceptors(TenantContextInterceptor)`.
+ * `@UseInterceptors(TenantContextInterceptor)`. The option `tenantContext: false` turns it off.
  */
 @Injectable()
 export class TenantContext {
   /**
    * Who is calling.
-   * @throws Error outside a request, and in one whose caller has no valid key (a public route); use
-   *   `@CurrentPrincipal()` where that is expected
+   * @throws Error outside a request, with the option `tenantContext: false`, and in a request whose caller has no valid key
+   *   (a public route); use `@CurrentPrincipal()` where that is expected
    */
   static current(): Principal {
     const carrier = currentCarrier();
@@ -22,7 +22,8 @@ export class TenantContext {
     throw new Error(
       carrier === undefined
         ? 'TenantContext.current() was called outside a request. Pass the principal along to timers and jobs; for a WebSocket ' +
-            'or RPC handler add @UseInterceptors(TenantContextInterceptor) to its class.'
+            'or RPC handler add @UseInterceptors(TenantContextInterceptor) to its class. If it was in a request, the ' +
+            'application has tenantContext: false: set tenantContext: true, or use @CurrentPrincipal().'
         : 'TenantContext.current() was called in a request without a valid API key. Does the route declare @RequireApiKey() or ' +
             '@RequireScopes(), and is ScopedKeyGuard active on it?',
     );

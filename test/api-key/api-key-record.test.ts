@@ -74,10 +74,13 @@ describe('readRecord', () => {
     ['addresses that are no texts', { allowedIps: [null] }],
     ['an empty address', { allowedIps: [''] }],
     ['addresses as false', { allowedIps: false }],
-    ['a path grant, which this version does not enforce', { paths: ['reports/**'] }],
-    ['an empty path grant', { paths: [] }],
-    ['a grace period, which this version does not enforce', { graceEndsAt: new Date(0) }],
-    ['a replacement, which this version does not enforce', { rotatedTo: 'key_1' }],
+    ['a path grant that is none', { paths: ['reports/*'] }],
+    ['path grants as one text', { paths: 'reports/**' }],
+    ['a path grant that leads out', { paths: ['reports/**', '../**'] }],
+    ['a grace period of a key that was not replaced', { graceEndsAt: new Date(0) }],
+    ['a replaced key without an end', { rotatedTo: 'key_1' }],
+    ['metadata as a text', { metadata: '{}' }],
+    ['metadata that is no plain data', { metadata: { run: () => undefined } }],
   ])('refuses %s', (_what, fields) => {
     expect(readRecord(recordWith(fields))).toBeUndefined();
   });
@@ -102,6 +105,20 @@ describe('readRecord', () => {
 
   it.each(['allowedIps', 'paths', 'graceEndsAt', 'rotatedTo'])('takes null in %s for absent', (field) => {
     expect(readRecord(recordWith({ [field]: null }))).toMatchObject({ allowedIps: undefined });
+  });
+
+  it('keeps an empty list of paths, which reaches nothing', () => {
+    expect(readRecord(recordWith({ paths: [] }))?.paths).toEqual([]);
+  });
+
+  it('keeps nothing that whoever gave it could change later', () => {
+    const given = { scopes: ['files:read'], paths: ['a/**'], metadata: { nested: { plan: 'pro' } } };
+    const record = readRecord(recordWith(given));
+    given.scopes.push('*:*');
+    given.paths.push('b/**');
+    given.metadata.nested.plan = 'free';
+    expect(record).toMatchObject({ scopes: ['files:read'], paths: ['a/**'], metadata: { nested: { plan: 'pro' } } });
+    expect(Object.isFrozen(record?.metadata?.nested)).toBe(true);
   });
 
   it('keeps an empty list of addresses, which allows nobody', () => {

@@ -1,4 +1,7 @@
+import { Console } from 'node:console';
+import { Writable } from 'node:stream';
 import { format, inspect } from 'node:util';
+import { deserialize, serialize } from 'node:v8';
 import { describe, expect, it } from '@jest/globals';
 import { ApiKeySecret } from '../../src/api-key/api-key-secret.js';
 import { composeKey } from '../support/sample-key.js';
@@ -21,6 +24,10 @@ describe('ApiKeySecret', () => {
     ['a concatenation', () => '' + secret],
     ['toString()', () => secret.toString()],
     ['join()', () => [secret].join()],
+    ['toLocaleString()', () => secret.toLocaleString()],
+    ['Symbol.toPrimitive', () => secret[Symbol.toPrimitive]()],
+    ['its use as a property name', () => Object.keys({ [secret as unknown as string]: 1 }).join()],
+    ['an error message made of an object', () => new Error(secret as unknown as string).message],
     ['an error message', () => new Error(String(secret)).message],
     ['%s', () => format('%s', secret)],
     ['%o', () => format('%o', secret)],
@@ -39,6 +46,41 @@ describe('ApiKeySecret', () => {
       'inspect() of a list, a map and an error that have it',
       () => inspect([new Map([['a', secret]]), new Error('x', { cause: secret })], { depth: Infinity }),
     ],
+    ['inspect() at the depth limit', () => inspect({ a: { b: { c: { secret } } } }, { depth: 2 })],
+    ['inspect() of getters and a proxy', () => inspect(new Proxy({ secret }, {}), { getters: true, showProxy: true })],
+    [
+      'inspect() of an object without its own form',
+      () => inspect({ secret }, { customInspect: false, showHidden: true }),
+    ],
+    ['inspect() of a proxy of it', () => inspect(new Proxy(secret, {}), { showProxy: true, showHidden: true })],
+    ['%d and %i', () => format('%d %i %f', secret, secret, secret)],
+    ['%O', () => format('%O %o', { secret }, { secret })],
+    ['the stack and the cause of an error', () => inspect(new Error(String(secret), { cause: { secret } }))],
+    ['an AggregateError', () => inspect(new AggregateError([secret, new Error('x', { cause: secret })]))],
+    [
+      'console.log',
+      () =>
+        printedBy((to) => {
+          to.log(secret, { secret }, [secret], '%s', secret);
+        }),
+    ],
+    [
+      'console.dir',
+      () =>
+        printedBy((to) => {
+          to.dir({ secret }, { showHidden: true, customInspect: false });
+        }),
+    ],
+    [
+      'console.table',
+      () =>
+        printedBy((to) => {
+          to.table([{ secret }]);
+        }),
+    ],
+    ['a number', () => String(Number(secret))],
+    ['a clone by v8', () => inspect(deserialize(serialize({ secret })))],
+    ['JSON with a replacer', () => JSON.stringify({ secret }, (_key, value: unknown) => value, 2)],
     ['inspect() without its own form', () => inspect(secret, { customInspect: false, showHidden: true })],
     ['its own property names', () => Reflect.ownKeys(secret).map(String).join()],
     ['a copy', () => inspect(Object.assign({}, secret))],
@@ -50,3 +92,17 @@ describe('ApiKeySecret', () => {
     expect(print()).not.toContain(TEXT.slice(-20));
   });
 });
+
+/** What a console prints. */
+function printedBy(print: (to: Console) => void): string {
+  let text = '';
+  const stdout = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      text += chunk.toString();
+      done();
+    },
+  });
+  print(new Console({ stdout, stderr: stdout }));
+  expect(text).not.toBe('');
+  return text;
+}

@@ -1,15 +1,15 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { describe, expect, it, jest } from '@jest/globals';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { ApiKeyAuthenticator } from '../../src/api-key/api-key-authenticator.service.js';
+import type { ApiKeyAuthenticator } from '../../src/api-key/api-key-authenticator.service.js';
 import { ApiKeyValidationMiddleware } from '../../src/api-key/api-key-validation.middleware.js';
 import type { Authentication } from '../../src/principal/authentication.js';
 import { findingOf, noteFinding, principalOf } from '../../src/tenant/call.js';
 import { PLATFORMS } from '../support/adapters.js';
 import { MODES, startGuardedApp, type Mode } from '../support/guarded-app.js';
 import { API_KEY_DEFAULTS, composeKey } from '../support/sample-key.js';
+import { KeyServices } from '../support/key-services.js';
 import { StubStore } from '../support/counting-store.js';
-import { TestClock } from '../support/test-clock.js';
 
 const JWT = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl';
 const ORIGIN = 'https://app.example';
@@ -174,16 +174,12 @@ describe('the middleware alone', () => {
 
   async function pass(fields: object, options: Partial<typeof API_KEY_DEFAULTS> = {}): Promise<Passing> {
     const settings = { ...API_KEY_DEFAULTS, ...options };
-    const authenticator = new ApiKeyAuthenticator(
-      new StubStore(() => Promise.resolve(null)),
-      settings,
-      new TestClock(),
-    );
+    const { authenticator, denials } = new KeyServices(new StubStore(() => Promise.resolve(null)), settings);
     const request = { method: 'GET', headers: {}, ...fields } as unknown as IncomingMessage;
     const end = jest.fn();
     const next = jest.fn();
     const response = { setHeader: jest.fn(), end } as unknown as ServerResponse;
-    await new ApiKeyValidationMiddleware(authenticator, settings).use(request, response, next);
+    await new ApiKeyValidationMiddleware(authenticator, settings, denials).use(request, response, next);
     return { request, authenticator, end, next };
   }
 
@@ -228,10 +224,10 @@ describe('the middleware alone', () => {
   it('leaves a request alone that somebody has looked at already', async () => {
     const found: Authentication = { status: 'missing' };
     const request = { headers: { 'x-api-key': 'bad' } };
-    const authenticator = new ApiKeyAuthenticator(new StubStore(() => null), API_KEY_DEFAULTS, new TestClock());
+    const { authenticator, denials } = new KeyServices(new StubStore(() => null));
     noteFinding(request, authenticator, found);
     const next = jest.fn();
-    await new ApiKeyValidationMiddleware(authenticator, API_KEY_DEFAULTS).use(
+    await new ApiKeyValidationMiddleware(authenticator, API_KEY_DEFAULTS, denials).use(
       request as unknown as IncomingMessage,
       {} as ServerResponse,
       next,

@@ -1,15 +1,14 @@
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ApiKeyAuthenticator } from '../../src/api-key/api-key-authenticator.service.js';
 import type { ApiKeyOptions } from '../../src/api-key/api-key-options.js';
 import type { ApiKeyRecord } from '../../src/api-key/api-key-record.js';
-import { ApiKeyService } from '../../src/api-key/api-key.service.js';
+import type { ApiKeyService } from '../../src/api-key/api-key.service.js';
 import { ManagedApiKeyStore, type KeyPage } from '../../src/api-key/api-key.store.js';
 import { InMemoryApiKeyStore } from '../../src/api-key/in-memory-api-key.store.js';
 import type { Authentication } from '../../src/principal/authentication.js';
 import type { Principal } from '../../src/principal/principal.js';
 import { CountingStore, StubStore } from '../support/counting-store.js';
-import { API_KEY_DEFAULTS } from '../support/sample-key.js';
+import { KeyServices } from '../support/key-services.js';
 import { TestClock } from '../support/test-clock.js';
 
 interface Setup {
@@ -22,20 +21,16 @@ interface Setup {
 function setup(options: Partial<ApiKeyOptions> = {}): Setup {
   const store = new CountingStore(new InMemoryApiKeyStore());
   const clock = new TestClock();
-  const settings = { ...API_KEY_DEFAULTS, ...options };
-  const authenticator = new ApiKeyAuthenticator(store, settings, clock);
-  return {
-    service: new ApiKeyService(store, settings, clock),
-    store,
-    clock,
-    present: async (text) => authenticator.authenticate({ headers: { 'x-api-key': text } }, {}),
-  };
+  const { service, present } = new KeyServices(store, options, clock);
+  return { service, store, clock, present };
 }
 
 function principal(fields: Record<string, unknown> = {}): Principal {
   return { tenantId: 'acme', keyId: 'key_1', scopes: ['files:read', 'keys:write'], ...fields } as unknown as Principal;
 }
 
+/** In the order of time, after the test clock's. */
+const END = [new Date('2027-01-05'), new Date('2027-01-09'), new Date('2027-01-10')];
 const KEY = { name: 'ci', scopes: ['files:read'] };
 
 describe('issue', () => {
@@ -94,9 +89,9 @@ describe('the ceiling of a grant', () => {
     ['all that the grantor holds', { scopes: ['files:read', 'keys:write'] }, {}],
     ['a part of a wildcard', { scopes: ['files:read'] }, { scopes: ['files:*'] }],
     ['the same wildcard', { scopes: ['files:*'] }, { scopes: ['files:*'] }],
-    ['an earlier end', { expiresAt: new Date(5) }, { expiresAt: new Date(9) }],
-    ['the same end', { expiresAt: new Date(9) }, { expiresAt: new Date(9) }],
-    ['an end, where the grantor has none', { expiresAt: new Date(9) }, {}],
+    ['an earlier end', { expiresAt: END[0] }, { expiresAt: END[1] }],
+    ['the same end', { expiresAt: END[1] }, { expiresAt: END[1] }],
+    ['an end, where the grantor has none', { expiresAt: END[1] }, {}],
   ])('allows %s', async (_what, key, grantor) => {
     const { service, store } = setup();
     const keys = service.forTenant('acme', { grantedBy: principal(grantor) });
@@ -108,8 +103,8 @@ describe('the ceiling of a grant', () => {
     ['another scope', { scopes: ['files:read', 'files:write'] }, {}, 'files:write'],
     ['a wildcard over it', { scopes: ['files:*'] }, {}, 'files:*'],
     ['everything', { scopes: ['*:*'] }, { scopes: ['files:*', '*:read'] }, '*:*'],
-    ['a later end', { expiresAt: new Date(10) }, { expiresAt: new Date(9) }, 'a longer life'],
-    ['no end', {}, { expiresAt: new Date(9) }, 'a longer life'],
+    ['a later end', { expiresAt: END[2] }, { expiresAt: END[1] }, 'a longer life'],
+    ['no end', {}, { expiresAt: END[1] }, 'a longer life'],
     ['anything, from a grantor without scopes', {}, { scopes: [] }, 'files:read'],
   ])('refuses %s, and writes nothing', async (_what, key, grantor, named) => {
     const { service, store } = setup();
@@ -192,7 +187,7 @@ describe('get, list and revoke', () => {
     const { record, secret } = await keys.issue(KEY);
     const revokedAt = clock.in(0);
     expect(await keys.revoke(record.id)).toMatchObject({ revokedAt, version: 2 });
-    expect(await present(secret.reveal())).toEqual({ status: 'invalid', reason: 'revoked' });
+    expect(await present(secret.reveal())).toMatchObject({ status: 'invalid', reason: 'revoked' });
     clock.advance(1_000);
     expect(await keys.revoke(record.id)).toMatchObject({ revokedAt, version: 2 });
   });
@@ -211,6 +206,7 @@ describe('list', () => {
     const ids: string[] = [];
     for (let index = 0; index < count; index += 1) {
       ids.push((await made.service.forTenant('acme').issue({ ...KEY, name: `key ${index}` })).record.id);
+      made.clock.advance(1);
       await made.service.forTenant('globex').issue(KEY);
     }
     return { ...made, ids };
@@ -281,7 +277,7 @@ describe('forTenant', () => {
   });
 
   it('refuses a store that can only look keys up, and says what to extend', () => {
-    const service = new ApiKeyService(new StubStore(() => null), API_KEY_DEFAULTS, new TestClock());
+    const service = new KeyServices(new StubStore(() => null)).service;
     expect(() => service.forTenant('acme')).toThrow(/ManagedApiKeyStore/);
   });
 });
@@ -296,6 +292,11 @@ describe('a store that fails', () => {
     findById = (): Promise<never> => this.fail();
     revoke = (): Promise<never> => this.fail();
     list = (): Promise<never> => this.fail();
+    update = (): Promise<never> => this.fail();
+    rotate = (): Promise<never> => this.fail();
+    recordUses = (): Promise<never> => this.fail();
+    replaceDigests = (): Promise<never> => this.fail();
+    prune = (): Promise<never> => this.fail();
   }
 
   const down = new Error('connect ECONNREFUSED postgres://user:password@db');
@@ -309,7 +310,7 @@ describe('a store that fails', () => {
       },
     ],
   ])('%s is unavailable, and its message goes no further', async (_how, fail) => {
-    const keys = new ApiKeyService(new DownStore(fail), API_KEY_DEFAULTS, new TestClock()).forTenant('acme');
+    const keys = new KeyServices(new DownStore(fail)).service.forTenant('acme');
     for (const attempt of [
       async () => keys.issue(KEY),
       async () => keys.get('key_1'),
@@ -363,7 +364,7 @@ describe('issuing into a store in memory', () => {
     class KeptStore extends InMemoryApiKeyStore {
       override readonly volatile = false as true;
     }
-    const service = new ApiKeyService(new KeptStore(), API_KEY_DEFAULTS, new TestClock());
+    const service = new KeyServices(new KeptStore()).service;
     const issued: { record: ApiKeyRecord } = await service.forTenant('acme').issue(KEY);
     expect(issued.record.tenantId).toBe('acme');
     expect(() =>

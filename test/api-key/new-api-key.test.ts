@@ -26,6 +26,12 @@ describe('parseNewKey', () => {
     ['name', '   ', 'spaces'],
     ['name', 'n'.repeat(101), '101 characters'],
     ['name', 1, 'a number'],
+    ['name', 'a\u0000b', 'a NUL'],
+    ['name', 'a\nb', 'two lines'],
+    ['name', 'a\ud800b', 'half a character'],
+    ['paths', [], 'no paths'],
+    ['paths', ['**'], 'every path'],
+    ['paths', ['a/*.txt'], 'a pattern'],
     ['scopes', undefined, 'nothing'],
     ['scopes', [], 'an empty list'],
     ['scopes', 'files:read', 'a text'],
@@ -72,7 +78,7 @@ describe('parseNewKey', () => {
     });
   });
 
-  it.each(['tenantId', 'digest', 'id', 'environment', 'version', 'paths', 'revokedAt', 'allowedIPs', '__proto__x'])(
+  it.each(['tenantId', 'digest', 'id', 'environment', 'version', 'revokedAt', 'allowedIPs', '__proto__x'])(
     'refuses the field %s, which would look as if it counted',
     (field) => {
       expect(() => parse({ [field]: 'globex' })).toThrow(

@@ -16,10 +16,10 @@ export class RunningExample {
    * Starts `examples/<name>` (built by `npm run build:examples`) and waits for its READY line.
    * @param data a directory of the test's own: the default one is for whoever plays with the example
    */
-  static async start(name: string, data: string): Promise<RunningExample> {
+  static async start(name: string, data: string, env: Readonly<Record<string, string>> = {}): Promise<RunningExample> {
     const child = spawn(process.execPath, [`examples/dist/${name}/main.js`], {
       cwd: ROOT,
-      env: { PATH: process.env.PATH, PORT: '0', NO_COLOR: '1', DATA_DIRECTORY: data },
+      env: { PATH: process.env.PATH, PORT: '0', NO_COLOR: '1', DATA_DIRECTORY: data, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const lines: string[] = [];
@@ -48,7 +48,9 @@ export class RunningExample {
 
   request(path: string, init: RequestInit & { key?: string } = {}): Promise<Response> {
     const { key, ...rest } = init;
-    return fetch(this.url + path, { ...rest, headers: key === undefined ? {} : { 'x-api-key': key } });
+    const headers = new Headers(init.headers);
+    if (key !== undefined) headers.set('x-api-key', key);
+    return fetch(this.url + path, { ...rest, headers });
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
@@ -141,6 +141,95 @@ describe('forPrincipal() and readTenantFile()', () => {
     await plantTree(root, { acme: {}, globex: { file: "globex's" } });
     const service = await start({});
     expect(await outcomeOf(() => service.readTenantFile('acme', path))).toBe(errorCode);
+  });
+});
+
+describe('a principal with paths', () => {
+  const TREE = { reports: { 'q3.csv': 'granted' }, reports2: { x: 'not granted' }, 'secret.txt': 'not granted' };
+  const callerWith = (paths: unknown): Principal => ({
+    tenantId: 'acme' as TenantId,
+    keyId: 'k',
+    scopes: [],
+    paths: paths as readonly string[],
+  });
+
+  it.each(engineNames)('reaches these and nothing else of the directory, on %s', async (engine) => {
+    await plantTree(root, { acme: TREE, globex: TREE });
+    const service = await start({ engine });
+    const files = service.forPrincipal(callerWith(['reports/**', 'new.txt']));
+    expect(files.tenantId).toBe('acme');
+    expect(await files.readFile('reports/q3.csv', { encoding: 'utf8' })).toBe('granted');
+    await files.writeFile('new.txt', 'text');
+    expect(readFileSync(join(root, 'acme/new.txt'), 'utf8')).toBe('text');
+    const refusal = await refusalOf(() => files.readFile('secret.txt'));
+    expect(refusal).toMatchObject({ errorCode: 'path_escape', reason: 'outside_grant' });
+    expect(await outcomeOf(() => files.writeFile('reports2/x', 'overwritten'))).toBe('path_escape');
+    expect(await outcomeOf(() => files.remove('secret.txt'))).toBe('path_escape');
+    expect(await outcomeOf(() => files.mkdir('other'))).toBe('path_escape');
+    expect(await outcomeOf(() => files.list('reports2').next())).toBe('path_escape');
+    expect(readdirSync(join(root, 'acme')).sort()).toEqual(['new.txt', 'reports', 'reports2', 'secret.txt']);
+    expect(readFileSync(join(root, 'acme/reports2/x'), 'utf8')).toBe('not granted');
+  });
+
+  it.each([
+    ['undefined paths', callerWith(undefined)],
+    ['no paths', { tenantId: 'acme' as TenantId, keyId: 'k', scopes: [] }],
+  ])('with %s reaches the whole directory (control)', async (_title, principal) => {
+    await plantTree(root, { acme: TREE });
+    const files = (await start({})).forPrincipal(principal);
+    expect(await files.readFile('secret.txt', { encoding: 'utf8' })).toBe('not granted');
+    await files.writeFile('reports2/x', 'overwritten');
+    expect(readFileSync(join(root, 'acme/reports2/x'), 'utf8')).toBe('overwritten');
+  });
+
+  it('with an empty list reaches nothing', async () => {
+    await plantTree(root, { acme: TREE });
+    const files = (await start({})).forPrincipal(callerWith([]));
+    for (const path of ['secret.txt', 'reports', 'reports/q3.csv', 'missing']) {
+      expect(await outcomeOf(() => files.exists(path))).toBe('path_escape');
+    }
+    expect((await files.list('', { recursive: true }).next()).done).toBe(true);
+  });
+
+  it('does not narrow forTenant()', async () => {
+    await plantTree(root, { acme: TREE });
+    const service = await start({});
+    service.forPrincipal(callerWith(['reports/**']));
+    expect(await service.forTenant('acme').readFile('secret.txt', { encoding: 'utf8' })).toBe('not granted');
+  });
+
+  it.each([
+    [['**']],
+    [['reports/**', '**']],
+    [['reports/*']],
+    [['']],
+    [['..']],
+    [['../globex/**']],
+    [['/etc/**']],
+    [[undefined]],
+    [new Array(1)],
+    [[['reports/**']]],
+    [null],
+    ['reports/**'],
+    [''],
+    [0],
+    [false],
+    [{}],
+    [{ 0: 'reports/**', length: 1 }],
+    [new Set(['reports/**'])],
+  ])('gets no directory at all for the paths %j', async (paths) => {
+    await plantTree(root, { acme: TREE });
+    const service = await start({});
+    expect(() => service.forPrincipal(callerWith(paths))).toThrow(KeyfenceConfigurationError);
+    expect(() => service.forPrincipal(callerWith(paths))).toThrow(/^Keyfence: principal\.paths .*Leave paths out/);
+  });
+
+  it('keeps what it was granted when the list is changed later', async () => {
+    await plantTree(root, { acme: TREE });
+    const paths = ['reports/**'];
+    const files = (await start({})).forPrincipal(callerWith(paths));
+    paths.push('secret.txt');
+    expect(await outcomeOf(() => files.readFile('secret.txt'))).toBe('path_escape');
   });
 });
 

@@ -42,6 +42,16 @@ describe('package.json', () => {
     expect(main?.require).not.toEqual(main?.import);
   });
 
+  // `moduleResolution: node`, which applications of Nest 10 have, reads no exports.
+  it('leads compilers that read no exports to the same declarations, for every entry', () => {
+    const targetsByPath = Object.entries(manifest.exports as Record<string, { require?: { types: string } }>);
+    const expected = targetsByPath.flatMap(([subpath, { require }]) =>
+      subpath === '.' || require === undefined ? [] : [[subpath.slice(2), [require.types]]],
+    );
+    expect(Object.fromEntries(expected)).toEqual(manifest.typesVersions['*']);
+    expect(expected.length).toBeGreaterThan(3);
+  });
+
   it('says of each build what kind of modules it holds', () => {
     expect(manifest.type).toBe('module');
     expect(JSON.parse(readText('dist/cjs/package.json'))).toEqual({ type: 'commonjs' });

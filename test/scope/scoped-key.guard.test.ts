@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { ApiKeyService } from '../../src/api-key/api-key.service.js';
 import { InMemoryApiKeyStore } from '../../src/api-key/in-memory-api-key.store.js';
 import type { KeyfenceOptions } from '../../src/options.js';
 import { PLATFORMS } from '../support/adapters.js';
@@ -229,7 +230,7 @@ describe.each(TABLE)('$name', ({ platform, mode }) => {
     const id = `key_revoked_${platform.name}`;
     const key = await app.key({ id });
     expect(await ask('GET /files', key)).toMatchObject({ status: 200 });
-    await app.store.revoke('acme' as Parameters<CountingStore['revoke']>[0], id, app.clock.in(0));
+    await app.app.get(ApiKeyService).forTenant('acme').revoke(id);
     expect(await ask('GET /files', key)).toMatchObject({ status: 401, body: INVALID });
     expect(app.runs).toEqual(['list']);
   });

@@ -3,7 +3,7 @@ import { IoAdapter } from '@nestjs/platform-socket.io';
 import { ConnectedSocket, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { io, type Socket } from 'socket.io-client';
-import { Clock } from '../../src/api-key/clock.js';
+import { Clock } from '../../src/time/clock.js';
 import { InMemoryApiKeyStore } from '../../src/api-key/in-memory-api-key.store.js';
 import { KeyfenceModule } from '../../src/keyfence.module.js';
 import type { KeyfenceOptions } from '../../src/options.js';
@@ -80,7 +80,7 @@ describe('a gateway on socket.io', () => {
     return startApp(
       express,
       {
-        imports: [KeyfenceModule.forRoot({ store, ...options })],
+        imports: [KeyfenceModule.forRoot({ store, cache: false, ...options })],
         providers: [ChatGateway, Journal, Greeter],
       },
       {

@@ -1,6 +1,15 @@
 import type { ApiKeyRecord, StoredApiKey } from '../../src/api-key/api-key-record.js';
-import { ApiKeyStore, ManagedApiKeyStore, type KeyPage, type ListKeysQuery } from '../../src/api-key/api-key.store.js';
+import {
+  ApiKeyStore,
+  ManagedApiKeyStore,
+  type DigestChange,
+  type KeyPage,
+  type KeyUse,
+  type ListKeysQuery,
+} from '../../src/api-key/api-key.store.js';
 import type { TenantId } from '../../src/principal/tenant-id.js';
+
+const READS = ['findByLocator', 'findById', 'list'];
 
 /** Wraps a store and counts what is asked of it. */
 export class CountingStore extends ManagedApiKeyStore {
@@ -24,7 +33,7 @@ export class CountingStore extends ManagedApiKeyStore {
 
   /** How often anything was changed. */
   get writes(): number {
-    return this.calls.filter((name) => name === 'insert' || name === 'revoke').length;
+    return this.calls.filter((name) => !READS.includes(name)).length;
   }
 
   /** Starts to count anew. */
@@ -37,7 +46,7 @@ export class CountingStore extends ManagedApiKeyStore {
     return this.#store.findByLocator(locator);
   }
 
-  insert(record: ApiKeyRecord): Promise<void> {
+  insert(record: ApiKeyRecord): Promise<boolean> {
     this.calls.push('insert');
     return this.#store.insert(record);
   }
@@ -55,6 +64,31 @@ export class CountingStore extends ManagedApiKeyStore {
   list(tenantId: TenantId, query: ListKeysQuery): Promise<KeyPage> {
     this.calls.push('list');
     return this.#store.list(tenantId, query);
+  }
+
+  update(record: ApiKeyRecord): Promise<boolean> {
+    this.calls.push('update');
+    return this.#store.update(record);
+  }
+
+  rotate(old: ApiKeyRecord, successor: ApiKeyRecord): Promise<boolean> {
+    this.calls.push('rotate');
+    return this.#store.rotate(old, successor);
+  }
+
+  recordUses(uses: readonly KeyUse[]): Promise<void> {
+    this.calls.push('recordUses');
+    return this.#store.recordUses(uses);
+  }
+
+  replaceDigests(changes: readonly DigestChange[]): Promise<void> {
+    this.calls.push('replaceDigests');
+    return this.#store.replaceDigests(changes);
+  }
+
+  prune(deadBefore: Date, limit: number): Promise<number> {
+    this.calls.push('prune');
+    return this.#store.prune(deadBefore, limit);
   }
 }
 

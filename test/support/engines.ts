@@ -1,5 +1,6 @@
 import { ConfinedDirectory } from '../../src/confined-fs/confined-directory.js';
 import type { Engine, EngineName } from '../../src/confined-fs/engine.js';
+import type { PathGrants } from '../../src/confined-fs/path-grant.js';
 import { RootCache } from '../../src/confined-fs/root-cache.js';
 import { selectEngine } from '../../src/confined-fs/select-engine.js';
 
@@ -37,10 +38,11 @@ export interface OpenDirectory {
 
 export interface OpenOptions {
   readonly readOnly?: boolean;
+  readonly grants?: PathGrants;
   readonly now?: () => number;
 }
 
 export function openDirectory(engine: Engine, path: string, options: OpenOptions = {}): OpenDirectory {
   const roots = new RootCache(engine, options.now ?? (() => 0));
-  return { files: new ConfinedDirectory(roots, path, options.readOnly ?? false), roots };
+  return { files: new ConfinedDirectory(roots, path, options.readOnly ?? false, options.grants), roots };
 }

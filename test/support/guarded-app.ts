@@ -13,7 +13,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { ApiKeyValidationMiddleware } from '../../src/api-key/api-key-validation.middleware.js';
-import { Clock } from '../../src/api-key/clock.js';
+import { Clock } from '../../src/time/clock.js';
 import { InMemoryApiKeyStore } from '../../src/api-key/in-memory-api-key.store.js';
 import { KeyfenceModule } from '../../src/keyfence.module.js';
 import type { KeyfenceOptions } from '../../src/options.js';

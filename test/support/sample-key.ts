@@ -3,7 +3,7 @@ import { generateKey, type ApiKeyFormat } from '../../src/api-key/api-key-format
 import type { ApiKeyOptions } from '../../src/api-key/api-key-options.js';
 import type { ApiKeyRecord } from '../../src/api-key/api-key-record.js';
 import type { InMemoryApiKeyStore } from '../../src/api-key/in-memory-api-key.store.js';
-import { digestKey } from '../../src/api-key/key-digest.js';
+import { KeyDigester } from '../../src/api-key/key-digest.js';
 
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
@@ -14,6 +14,8 @@ export const API_KEY_DEFAULTS: ApiKeyOptions = {
   header: 'x-api-key',
   bearer: false,
   format: FORMAT,
+  digester: new KeyDigester(),
+  exposeKeyToHandlers: false,
   invalidKey: 'reject',
   missingKey: 'defer',
   allowInMemoryStore: false,
@@ -21,7 +23,7 @@ export const API_KEY_DEFAULTS: ApiKeyOptions = {
 };
 
 /** Fields of a record, of the right type or, for hostile records, of any. */
-export type RecordFields = Partial<Record<keyof ApiKeyRecord | 'paths' | 'graceEndsAt' | 'rotatedTo', unknown>>;
+export type RecordFields = Partial<Record<keyof ApiKeyRecord, unknown>>;
 
 export interface SampleKey {
   readonly text: string;
@@ -36,7 +38,7 @@ export function sampleKey(fields: RecordFields = {}, format: ApiKeyFormat = FORM
     locator,
     tenantId: 'acme',
     name: 'sample',
-    digest: digestKey(text),
+    digest: new KeyDigester().digest(text),
     digestVersion: 'sha256',
     scopes: ['files:read'],
     environment: format.environment,

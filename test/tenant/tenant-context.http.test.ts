@@ -6,10 +6,13 @@ import { interval, map, take, type Observable } from 'rxjs';
 import { InMemoryApiKeyStore } from '../../src/api-key/in-memory-api-key.store.js';
 import { KeyfenceModule } from '../../src/keyfence.module.js';
 import type { KeyfenceOptions } from '../../src/options.js';
+import type { Principal } from '../../src/principal/principal.js';
 import { RequireApiKey, SkipApiKey } from '../../src/scope/require-scopes.decorator.js';
+import { currentCarrier } from '../../src/tenant/async-context.js';
+import { CurrentPrincipal } from '../../src/tenant/current-principal.decorator.js';
 import { TenantContext } from '../../src/tenant/tenant-context.service.js';
 import { PLATFORMS, startApp, type TestApp } from '../support/adapters.js';
-import { storedKey } from '../support/sample-key.js';
+import { composeKey, storedKey } from '../support/sample-key.js';
 
 /** A singleton far from the request, as a repository would be. */
 @Injectable()
@@ -158,6 +161,40 @@ describe.each(PLATFORMS)("a handler that no guard stands before, with guard: 'ma
     expect(await app.send('GET /tenant', { key })).toMatchObject({ status: 500 });
     expect(app.log.textOf('error')).toContain('is ScopedKeyGuard active on it?');
     expect(app.log.textOf('warn')).toContain('ScopedKeyGuard does not stand before them');
+  });
+});
+
+describe.each(PLATFORMS)('with tenantContext: false on $name', (platform) => {
+  const seen: { carrier: unknown; tenant: string | undefined }[] = [];
+
+  @Controller('plain')
+  @RequireApiKey()
+  class PlainController {
+    @Get()
+    get(@CurrentPrincipal() principal?: Principal): string {
+      seen.push({ carrier: currentCarrier(), tenant: principal?.tenantId });
+      return principal?.tenantId ?? 'nobody';
+    }
+  }
+
+  it('mounts no async context: current() throws and names the cure, and @CurrentPrincipal() works', async () => {
+    const store = new InMemoryApiKeyStore();
+    const key = await storedKey(store);
+    await using app = await startApp(platform, {
+      imports: [KeyfenceModule.forRoot({ store, tenantContext: false })],
+      controllers: [PlainController, TenantController],
+      providers: [Repository],
+    });
+    expect(await app.send('GET /plain', { key })).toMatchObject({ status: 200, text: 'acme' });
+    expect(seen).toEqual([{ carrier: undefined, tenant: 'acme' }]);
+    expect(await app.send('GET /tenant', { key })).toMatchObject({ status: 500 });
+    expect(app.log.textOf('error')).toContain('set tenantContext: true, or use @CurrentPrincipal()');
+    expect(await app.send('GET /plain')).toMatchObject({ status: 401, body: { errorCode: 'missing_credentials' } });
+    expect(await app.send('GET /plain', { key: composeKey() })).toMatchObject({
+      status: 401,
+      body: { errorCode: 'invalid_api_key' },
+    });
+    expect(seen).toHaveLength(1);
   });
 });
 

@@ -45,6 +45,7 @@ describe('TenantContext', () => {
 
   it('throws outside a request, naming the cure', () => {
     expect(() => TenantContext.current()).toThrow(/outside a request\. .*TenantContextInterceptor/);
+    expect(() => TenantContext.current()).toThrow(/set tenantContext: true, or use @CurrentPrincipal\(\)\.$/);
   });
 
   it('throws in a request without a valid key, naming the cure', () => {

@@ -3,7 +3,9 @@ import {
   InMemoryApiKeyStore,
   ManagedApiKeyStore,
   type ApiKeyRecord,
+  type DigestChange,
   type KeyPage,
+  type KeyUse,
   type ListKeysQuery,
   type TenantId,
 } from 'nestjs-keyfence';
@@ -17,7 +19,7 @@ export class OwnStore extends ManagedApiKeyStore {
     return this.table.findByLocator(locator);
   }
 
-  insert(record: ApiKeyRecord): Promise<void> {
+  insert(record: ApiKeyRecord): Promise<boolean> {
     return this.table.insert(record);
   }
 
@@ -31,6 +33,26 @@ export class OwnStore extends ManagedApiKeyStore {
 
   list(tenantId: TenantId, query: ListKeysQuery): Promise<KeyPage> {
     return this.table.list(tenantId, query);
+  }
+
+  update(record: ApiKeyRecord): Promise<boolean> {
+    return this.table.update(record);
+  }
+
+  rotate(old: ApiKeyRecord, successor: ApiKeyRecord): Promise<boolean> {
+    return this.table.rotate(old, successor);
+  }
+
+  recordUses(uses: readonly KeyUse[]): Promise<void> {
+    return this.table.recordUses(uses);
+  }
+
+  replaceDigests(changes: readonly DigestChange[]): Promise<void> {
+    return this.table.replaceDigests(changes);
+  }
+
+  prune(deadBefore: Date, limit: number): Promise<number> {
+    return this.table.prune(deadBefore, limit);
   }
 }
 
