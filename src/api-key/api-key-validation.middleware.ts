@@ -1,12 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
-import type { KeyfenceException } from '../errors/refusal.exception.js';
 import type { Authentication } from '../principal/authentication.js';
 import { attachTenantId, findingOf, noteFinding, rawRequestOf } from '../tenant/call.js';
 import { ApiKeyAuthenticator } from './api-key-authenticator.service.js';
 import { API_KEY_OPTIONS, type ApiKeyOptions } from './api-key-options.js';
 import { DenialReporter } from './denial-reporter.service.js';
-import { answerOf, exceptionFor } from './refusal.js';
+import { STRANGER_ANSWERS, type RefusalAnswer } from './refusal.js';
 
 /**
  * Reads the key of a request before anything else runs, notes the principal for the guard, and answers a bad key at once.
@@ -32,8 +31,8 @@ export class ApiKeyValidationMiddleware implements NestMiddleware<IncomingMessag
       proceed(response, checked, next);
       return;
     }
-    return checked.then((refusal) => {
-      proceed(response, refusal, next);
+    return checked.then((answer) => {
+      proceed(response, answer, next);
     });
   }
 
@@ -42,10 +41,7 @@ export class ApiKeyValidationMiddleware implements NestMiddleware<IncomingMessag
    * @param addressed what `clientAddress` is asked with: the request of the framework
    * @internal
    */
-  check(
-    request: IncomingMessage,
-    addressed: object,
-  ): KeyfenceException | undefined | Promise<KeyfenceException | undefined> {
+  check(request: IncomingMessage, addressed: object): RefusalAnswer | undefined | Promise<RefusalAnswer | undefined> {
     const raw = rawRequestOf(request);
     if (raw === undefined || isPreflight(request) || findingOf(raw, this.authenticator) !== undefined) return undefined;
     const found = this.authenticator.authenticate(request, addressed);
@@ -55,11 +51,11 @@ export class ApiKeyValidationMiddleware implements NestMiddleware<IncomingMessag
       : this.#note(raw, addressed, found);
   }
 
-  #note(raw: object, addressed: object, authentication: Authentication): KeyfenceException | undefined {
-    if (authentication.status !== 'authenticated' && this.#answers(authentication.status)) {
-      const refusal = exceptionFor(authentication);
-      this.denials.report(refusal, authentication, addressed);
-      return refusal;
+  #note(raw: object, addressed: object, authentication: Authentication): RefusalAnswer | undefined {
+    const answer = this.#answerTo(authentication.status);
+    if (answer !== undefined) {
+      this.denials.report(answer.errorCode, authentication, addressed);
+      return answer;
     }
     // That there is no key is not noted: other middleware may still put one into the header, and looking costs nothing.
     if (authentication.status !== 'missing') noteFinding(raw, this.authenticator, authentication);
@@ -67,9 +63,11 @@ export class ApiKeyValidationMiddleware implements NestMiddleware<IncomingMessag
     return undefined;
   }
 
-  #answers(status: 'missing' | 'invalid' | 'unavailable'): boolean {
-    if (status === 'invalid') return this.options.invalidKey === 'reject';
-    return status === 'missing' && this.options.missingKey === 'reject';
+  #answerTo(status: Authentication['status']): RefusalAnswer | undefined {
+    const { invalidKey, missingKey } = this.options;
+    if (status === 'invalid' && invalidKey === 'reject') return STRANGER_ANSWERS.invalid;
+    if (status === 'missing' && missingKey === 'reject') return STRANGER_ANSWERS.missing;
+    return undefined;
   }
 }
 
@@ -78,12 +76,12 @@ function isPreflight({ method, headers }: IncomingMessage): boolean {
   return method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined;
 }
 
-function proceed(response: ServerResponse, refusal: KeyfenceException | undefined, next: () => void): void {
-  if (refusal === undefined) {
+function proceed(response: ServerResponse, answer: RefusalAnswer | undefined, next: () => void): void {
+  if (answer === undefined) {
     next();
     return;
   }
-  const { status, headers, body } = answerOf(refusal);
+  const { status, headers, body } = answer;
   response.statusCode = status;
   for (const name in headers) response.setHeader(name, headers[name] ?? '');
   response.end(body);

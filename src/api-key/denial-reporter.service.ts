@@ -1,6 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { InvalidApiKeyException } from '../errors/authentication.exceptions.js';
-import type { KeyfenceException } from '../errors/refusal.exception.js';
+import type { KeyfenceErrorCode } from '../errors/error-code.js';
 import { KeyfenceEvents } from '../events/keyfence-events.service.js';
 import type { KeyReference } from '../events/keyfence-event.js';
 import type { Authentication } from '../principal/authentication.js';
@@ -18,15 +17,16 @@ export class DenialReporter {
   ) {}
 
   /**
+   * @param errorCode what the caller is told
    * @param request what the option `clientAddress` takes; asked only if somebody listens
    * @param handler `Controller.method`, where a handler is known
    */
-  report(refusal: KeyfenceException, authentication: Authentication, request: object, handler?: string): void {
+  report(errorCode: KeyfenceErrorCode, authentication: Authentication, request: object, handler?: string): void {
     this.events.emit(() => ({
       type: 'access_denied',
       at: new Date(this.clock.now()),
-      errorCode: refusal.errorCode,
-      reason: refusal instanceof InvalidApiKeyException ? refusal.reason : refusal.errorCode,
+      errorCode,
+      reason: authentication.status === 'invalid' ? authentication.reason : errorCode,
       key: keyOf(authentication),
       address: clientAddressOf(this.options, request),
       handler,

@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { KeyfenceException } from '../errors/refusal.exception.js';
 import type { HttpAdapter } from '../tenant/http-adapter.js';
 import type { ApiKeyValidationMiddleware } from './api-key-validation.middleware.js';
-import { answerOf } from './refusal.js';
+import type { RefusalAnswer } from './refusal.js';
 
 interface FastifyRequest {
   readonly raw: IncomingMessage;
@@ -45,8 +44,8 @@ function mountOnFastify(fastify: FastifyHooks, middleware: ApiKeyValidationMiddl
     const checked = middleware.check(request.raw, request);
     if (checked instanceof Promise) {
       checked
-        .then((refusal) => {
-          proceed(reply, refusal, done);
+        .then((answer) => {
+          proceed(reply, answer, done);
         })
         .catch(done);
     } else proceed(reply, checked, done);
@@ -54,11 +53,11 @@ function mountOnFastify(fastify: FastifyHooks, middleware: ApiKeyValidationMiddl
 }
 
 /** The answer goes through the reply, which holds the headers that other hooks have set, those of CORS among them. */
-function proceed(reply: FastifyReply, refusal: KeyfenceException | undefined, done: Done): void {
-  if (refusal === undefined) {
+function proceed(reply: FastifyReply, answer: RefusalAnswer | undefined, done: Done): void {
+  if (answer === undefined) {
     done();
     return;
   }
-  const { status, headers, body } = answerOf(refusal);
+  const { status, headers, body } = answer;
   reply.code(status).headers(headers).send(body);
 }

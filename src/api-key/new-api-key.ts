@@ -91,7 +91,9 @@ export function parseNewKey(where: string, key: NewApiKey): ParsedNewKey {
  */
 export function parseChanges(where: string, record: ApiKeyRecord, changes: ApiKeyChanges): ParsedNewKey {
   const fields: readonly string[] = FIELDS;
-  const unknown = Object.entries<unknown>(changes).filter(([field, value]) => !fields.includes(field) || value === undefined);
+  const unknown = Object.entries<unknown>(changes).filter(
+    ([field, value]) => !fields.includes(field) || value === undefined,
+  );
   for (const [field] of unknown) {
     throw new KeyfenceConfigurationError(
       `${where}({ ${field} })`,

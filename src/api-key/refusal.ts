@@ -1,4 +1,5 @@
 import { InvalidApiKeyException, MissingCredentialsException } from '../errors/authentication.exceptions.js';
+import type { KeyfenceErrorCode } from '../errors/error-code.js';
 import { KeyStoreUnavailableException } from '../errors/key.exceptions.js';
 import { withoutStack, type KeyfenceException } from '../errors/refusal.exception.js';
 import type { Authentication } from '../principal/authentication.js';
@@ -34,20 +35,28 @@ export function challengeFor(refusal: KeyfenceException): string | undefined {
 /** A refusal as it is written where no exception filter stands behind it. */
 export interface RefusalAnswer {
   readonly status: number;
+  readonly errorCode: KeyfenceErrorCode;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-export function answerOf(refusal: KeyfenceException): RefusalAnswer {
+/** What a stranger is answered before any handler is chosen: made once, since the body never depends on the request. */
+export const STRANGER_ANSWERS = {
+  missing: answerOf(exceptionFor({ status: 'missing' })),
+  invalid: answerOf(exceptionFor({ status: 'invalid', reason: 'unknown_key' })),
+} as const;
+
+function answerOf(refusal: KeyfenceException): RefusalAnswer {
   const body = JSON.stringify(refusal.getResponse());
   const challenge = challengeFor(refusal);
-  return {
+  return Object.freeze({
     status: refusal.getStatus(),
+    errorCode: refusal.errorCode,
     headers: {
       'Content-Type': 'application/json; charset=utf-8',
       'Content-Length': String(Buffer.byteLength(body)),
       ...(challenge === undefined ? undefined : { 'WWW-Authenticate': challenge }),
     },
     body,
-  };
+  });
 }

@@ -91,7 +91,7 @@ export class ScopedKeyGuard implements CanActivate {
         : this.#refusalOfStranger(policy, authentication);
     if (refusal !== undefined) {
       const handler = `${context.getClass().name}.${context.getHandler().name}`;
-      this.denials.report(refusal, authentication, addressed(context, carrier ?? {}), handler);
+      this.denials.report(refusal.errorCode, authentication, addressed(context, carrier ?? {}), handler);
       return refuse(context, refusal);
     }
     if (carrier !== undefined) admit(carrier, principal);
