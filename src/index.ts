@@ -65,11 +65,14 @@ export {
   type SecretScannerRules,
 } from './api-key/secret-scanner-rules.js';
 
-export { ConfinedDirectory } from './confined-fs/confined-directory.js';
+export { ConfinedDirectory, type DirectoryUsage } from './confined-fs/confined-directory.js';
 export { ConfinedFile as TenantFile, type ByteRange } from './confined-fs/confined-file.js';
 export type { EngineName } from './confined-fs/engine.js';
 export type { FileStat } from './confined-fs/file-stat.js';
 export type { ListOptions } from './confined-fs/list-entries.js';
+export { isPathGrant, type PathGrant } from './confined-fs/path-grant.js';
+export type { RemoveTreeOptions } from './confined-fs/remove-tree.js';
+export type { RenameOptions } from './confined-fs/rename-entry.js';
 export type { Strictness } from './confined-fs/strictness.js';
 export type { FileContent, WriteFileOptions } from './confined-fs/write-file.js';
 export { FileService } from './files/file.service.js';
@@ -97,6 +100,7 @@ export {
   FileNotFoundException,
   FileTooLargeException,
   NotAFileException,
+  QuotaExceededException,
   RangeNotSatisfiableException,
   StorageUnavailableException,
 } from './errors/file.exceptions.js';

@@ -115,10 +115,14 @@ export class ConfinedDirectory {
    * @throws NotAFileException for a directory
    */
   async copy(from: string, to: string): Promise<FileStat> {
+    this.#parse(to);
     const file = await this.open(from);
+    const content = file.createReadStream();
     try {
-      return await this.writeFile(to, file.createReadStream());
+      return await this.writeFile(to, content);
     } finally {
+      // A write that is refused leaves the stream as it is, and with it the file open.
+      content.destroy();
       await file.close();
     }
   }
@@ -217,10 +221,8 @@ export class ConfinedDirectory {
    * @throws QuotaExceededException beyond `maxEntries`
    */
   async removeTree(path: string, options: RemoveTreeOptions = {}): Promise<void> {
-    return this.#change(path, false, async (root, confined) => {
-      if (!isTreeGranted(this.#grants, confined)) throw outsideGrant();
-      await removeTreeAt(this.#roots.engine, root, confined, options);
-    });
+    if (!isTreeGranted(this.#grants, this.#parse(path))) throw outsideGrant();
+    return this.#change(path, false, (root, confined) => removeTreeAt(this.#roots.engine, root, confined, options));
   }
 
   /**

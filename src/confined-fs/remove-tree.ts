@@ -77,10 +77,8 @@ async function emptyOnce(
   let count = 0;
   for await (const { name } of engine.readDirectory(directory)) {
     count += 1;
-    budget.left -= 1;
-    if (budget.left < 0) throw withoutStack(() => new QuotaExceededException());
     if (count % ENTRIES_IN_A_ROW === 0) await setImmediate();
-    if (removeEntry(engine, directory, name)) continue;
+    if (removeCounted(engine, directory, name, budget)) continue;
     if (directory === top) await emptyBelow(engine, top, name, budget);
     else engine.rename(directory, name, top, reservedName());
   }
@@ -101,7 +99,15 @@ async function emptyBelow(engine: Engine, top: DirectoryHandle, name: string, bu
   } finally {
     closeSync(directory.fd);
   }
-  removeEntry(engine, top, name);
+  removeCounted(engine, top, name, budget);
+}
+
+/** As {@link removeEntry}. A directory is met more than once before it is empty, and counts when it is removed. */
+function removeCounted(engine: Engine, directory: DirectoryHandle, name: string, budget: Budget): boolean {
+  if (budget.left === 0) throw withoutStack(() => new QuotaExceededException());
+  const removed = removeEntry(engine, directory, name);
+  if (removed) budget.left -= 1;
+  return removed;
 }
 
 /** False for a directory with something in it. */
