@@ -33,12 +33,17 @@ export function isWithin(entry: string, limit: string): boolean {
   );
 }
 
+/** `ffff:` seven times and a dotted tail, with room. */
+const MAX_LENGTH = 50;
+
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 function readAddress(text: string): Address | undefined {
   if (!ipaddr.IPv4.isValidFourPartDecimal(text) && !ipaddr.IPv6.isValid(text)) return undefined;
-  // The old "compatible" form is IPv6, and ipaddr.js reads it as the IPv4 address that it ends with.
-  if (/^::\d+\./.test(text)) return undefined;
+  // A zone means something on one machine only. The old "compatible" form is IPv6, and ipaddr.js reads some of its spellings as
+  // the IPv4 address that it ends with; the mapped form is meant.
+  if (text.length > MAX_LENGTH || text.includes('%')) return undefined;
+  if (text.includes(':') && text.includes('.') && !/^(?:::|(?:0{1,4}:){5})ffff:/i.test(text)) return undefined;
   return ipaddr.process(text);
 }
 
@@ -49,6 +54,6 @@ function readRange(text: string): [Address, number] | undefined {
   const width = address.kind() === 'ipv4' ? 32 : 128;
   if (bits === undefined) return [address, width];
   const mapped = base.includes(':') && width === 32;
-  if (!/^\d{1,3}$/.test(bits) || mapped || Number(bits) > width) return undefined;
+  if (!/^(?:0|[1-9]\d{0,2})$/.test(bits) || mapped || Number(bits) > width) return undefined;
   return [address, Number(bits)];
 }

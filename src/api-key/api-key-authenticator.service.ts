@@ -159,15 +159,22 @@ function invalid(reason: InvalidKeyReason, record?: VerifiableRecord): Authentic
 }
 
 function toPrincipal(record: VerifiableRecord): Principal {
-  const { tenantId, id, scopes, paths, expiresAt, allowedIps, metadata } = record;
-  // A date cannot be frozen, and the record is the cache's.
+  const { tenantId, id, scopes, paths, allowedIps, metadata } = record;
+  const ends = endOf(record);
   return Object.freeze({
     tenantId,
     keyId: id,
     scopes,
     paths,
-    expiresAt: expiresAt && new Date(expiresAt),
+    // A date cannot be frozen, and the record is the cache's.
+    expiresAt: ends && new Date(ends),
     allowedIps,
     metadata,
   });
+}
+
+/** A key that was replaced ends with its grace, and must not give away a longer life than that. */
+function endOf({ expiresAt, graceEndsAt }: VerifiableRecord): Date | undefined {
+  if (expiresAt === undefined || graceEndsAt === undefined) return expiresAt ?? graceEndsAt;
+  return graceEndsAt < expiresAt ? graceEndsAt : expiresAt;
 }

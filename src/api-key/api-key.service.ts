@@ -41,6 +41,14 @@ export class ApiKeyService {
         `${TENANT_ID_RULE}.`,
       );
     }
+    const unknown = Object.keys(options).find((name) => name !== 'grantedBy');
+    if (unknown !== undefined) {
+      throw new KeyfenceConfigurationError(
+        `ApiKeyService.forTenant(tenantId, { ${unknown} })`,
+        'is no option',
+        'There is: grantedBy.',
+      );
+    }
     const { grantedBy } = options;
     if ('grantedBy' in options && grantedBy === undefined) {
       throw new KeyfenceConfigurationError(

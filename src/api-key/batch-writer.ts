@@ -34,7 +34,8 @@ export class BatchWriter<T> {
 
   /** Writes what waits, now; what is being written is waited for. Never rejects. */
   flush(): Promise<void> {
-    this.#last = this.#last.then(() => this.#write());
+    const write = (): Promise<void> => this.#write();
+    this.#last = this.#last.then(write, write);
     return this.#last;
   }
 

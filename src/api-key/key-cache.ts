@@ -18,6 +18,16 @@ export interface KeyCacheOptions {
   readonly maxEntries: number;
 }
 
+interface Question {
+  readonly start: number;
+  readonly answer: Promise<StoredKey>;
+}
+
+/** The least recently used cache takes 0 for "not timed", so that no clock may say it. */
+function now(clock: Clock): number {
+  return clock.monotonic() + 1;
+}
+
 /**
  * Remembers what the store answered, and asks it once for all who wait for the same key.
  *
@@ -27,12 +37,15 @@ export interface KeyCacheOptions {
 export class KeyCache {
   readonly #known: LRUCache<string, StoredKey> | undefined;
   readonly #unknown: LRUCache<string, StoredKey> | undefined;
-  readonly #pending = new Map<string, Promise<StoredKey>>();
+  readonly #pending = new Map<string, Question>();
+  /** How old a question may be to be shared: an answer counts from when it was asked for. */
+  readonly #shareFor: number;
   readonly #clock: Clock;
 
-  /** @param options `undefined`: nothing is remembered, and the store is still asked once for all who wait */
+  /** @param options `undefined`: nothing is remembered */
   constructor(options: KeyCacheOptions | undefined, clock: Clock) {
     this.#clock = clock;
+    this.#shareFor = options?.ttl ?? 0;
     if (options === undefined) return;
     this.#known = entries(options.maxEntries, options.ttl, clock);
     this.#unknown = entries(options.maxEntries, options.negativeTtl, clock);
@@ -44,7 +57,12 @@ export class KeyCache {
    */
   find(locator: string, ask: (locator: string) => Promise<StoredKey>): StoredKey | Promise<StoredKey> {
     const remembered = this.#known?.get(locator) ?? this.#unknown?.get(locator);
-    return remembered ?? this.#pending.get(locator) ?? this.#ask(locator, ask);
+    if (remembered !== undefined) return remembered;
+    const start = now(this.#clock);
+    const pending = this.#pending.get(locator);
+    return pending !== undefined && start - pending.start <= this.#shareFor
+      ? pending.answer
+      : this.#ask(locator, start, ask);
   }
 
   /** What is remembered of these locators is no longer true. */
@@ -63,23 +81,22 @@ export class KeyCache {
     this.#pending.clear();
   }
 
-  #ask(locator: string, ask: (locator: string) => Promise<StoredKey>): Promise<StoredKey> {
-    const start = this.#clock.monotonic();
+  #ask(locator: string, start: number, ask: (locator: string) => Promise<StoredKey>): Promise<StoredKey> {
     const answer: Promise<StoredKey> = ask(locator).then(
       (found) => {
         // Unless it was forgotten meanwhile, this question is still the one that is noted.
-        if (this.#pending.get(locator) === answer) {
+        if (this.#pending.get(locator)?.answer === answer) {
           this.#pending.delete(locator);
           (found.status === 'found' ? this.#known : this.#unknown)?.set(locator, found, { start });
         }
         return found;
       },
       (error: unknown) => {
-        if (this.#pending.get(locator) === answer) this.#pending.delete(locator);
+        if (this.#pending.get(locator)?.answer === answer) this.#pending.delete(locator);
         throw error;
       },
     );
-    this.#pending.set(locator, answer);
+    this.#pending.set(locator, { start, answer });
     return answer;
   }
 }
@@ -87,5 +104,5 @@ export class KeyCache {
 function entries(max: number, ttl: number, clock: Clock): LRUCache<string, StoredKey> | undefined {
   if (ttl === 0) return undefined;
   // With a resolution of 0 the age is measured at every look, and no timer is needed.
-  return new LRUCache({ max, ttl, ttlResolution: 0, perf: { now: () => clock.monotonic() } });
+  return new LRUCache({ max, ttl, ttlResolution: 0, perf: { now: () => now(clock) } });
 }

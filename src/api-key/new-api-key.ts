@@ -43,6 +43,8 @@ const MAX_NAME_LENGTH = 100;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 const MAX_ITEMS = 100;
 const MAX_METADATA_BYTES = 4096;
+/** Of each list: caches hold many records. */
+const MAX_LIST_BYTES = 16_384;
 
 /**
  * Reads what a new key is to be. A field that is not known is an error: a limit that is not enforced must not look so.
@@ -53,7 +55,10 @@ export function parseNewKey(where: string, key: NewApiKey): ParsedNewKey {
   const require = (field: string, sound: boolean, rule: string): void => {
     if (!sound) throw new KeyfenceConfigurationError(`${where}({ ${field} })`, 'is not valid', `Rule: ${rule}.`);
   };
-  const { name, scopes, paths, expiresAt, notBefore, allowedIps, metadata } = key;
+  // Copies, so that what is checked is what is stored, whatever the caller does with its own.
+  const { name, metadata } = key;
+  const [scopes, paths, allowedIps] = [copyOfList(key.scopes), copyOfList(key.paths), copyOfList(key.allowedIps)];
+  const [expiresAt, notBefore] = [copyOfDate(key.expiresAt), copyOfDate(key.notBefore)];
   const fields: readonly string[] = FIELDS;
   for (const field of Object.keys(key)) require(field, fields.includes(field), `there are ${fields.join(', ')}`);
   require('name', isName(name), `a name is 1 to ${MAX_NAME_LENGTH} characters, none of them a control character`);
@@ -106,6 +111,16 @@ export function parseChanges(where: string, record: ApiKeyRecord, changes: ApiKe
   return parseNewKey(where, Object.fromEntries(merged) as NewApiKey);
 }
 
+/** Without holes, which `every` passes over. What is no list stays as it is, to be refused. */
+function copyOfList<T>(list: readonly T[] | undefined): readonly T[] | undefined {
+  return Array.isArray(list) ? Object.freeze(Array.from(list)) : list;
+}
+
+/** By the time that it holds: a subclass may say another one to whoever compares. */
+function copyOfDate(date: Date | undefined): Date | undefined {
+  return types.isDate(date) ? new Date(Date.prototype.getTime.call(date)) : date;
+}
+
 function isName(value: unknown): boolean {
   if (typeof value !== 'string' || value.trim() === '' || value.length > MAX_NAME_LENGTH) return false;
   // Some databases cut a text at a NUL, and a line feed makes two lines of a log's one.
@@ -118,6 +133,7 @@ function isDate(value: unknown): boolean {
 
 function isList(value: unknown, isItem: (item: string) => boolean): boolean {
   if (!Array.isArray(value) || value.length === 0 || value.length > MAX_ITEMS) return false;
+  if (Buffer.byteLength(value.join()) > MAX_LIST_BYTES) return false;
   return value.every((item) => typeof item === 'string' && isItem(item));
 }
 

@@ -65,6 +65,8 @@ const ID = /^[\u0021-\u007e]{1,128}$/;
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 200;
 const DEFAULT_OVERLAP = '24h';
+/** A key that is to end at once ended so long ago, so that no process whose clock is slow takes it for alive. */
+const IMMEDIATE_MARGIN_MS = 86_400_000;
 /** An id or a locator that is taken is drawn again. That a second one is taken too does not happen by chance. */
 const ATTEMPTS = 3;
 
@@ -186,6 +188,10 @@ export class TenantApiKeys {
   #requireGranted(record: ApiKeyRecord): void {
     this.#granted((grantor) => {
       requireWithinGrant(record, grantor);
+      const { environment } = record;
+      // A store may serve several environments, and a principal of one could never have given a key of another.
+      const isOwn = environment === ANY_ENVIRONMENT || environment === this.#with.options.format.environment;
+      if (grantor !== undefined && !isOwn) throw new GrantExceededException(`the environment ${environment}`);
     });
   }
 
@@ -285,7 +291,7 @@ function overlapOf({ overlap = DEFAULT_OVERLAP, immediate = false }: RotateOptio
   if (milliseconds === undefined) {
     throw new KeyfenceConfigurationError('rotate({ overlap })', `is '${overlap}'`, `Rule: ${DURATION_RULE}.`);
   }
-  return immediate ? 0 : milliseconds;
+  return immediate ? -IMMEDIATE_MARGIN_MS : milliseconds;
 }
 
 /** Records are returned from controllers, and no answer should hold a digest: it is there, and not enumerable. */

@@ -14,7 +14,10 @@ import { reservedName } from './reserved-name.js';
 const ENTRIES_IN_A_ROW = 128;
 
 export interface RemoveTreeOptions {
-  /** Stop with `quota_exceeded` after as many entries; what is left by then cannot be reached any more. @default no limit */
+  /**
+   * Stop with `quota_exceeded` after as many entries. What is left by then cannot be reached any more: it stays on the disk under
+   * a reserved name, which `list()` and `usage()` pass over, until a directory above it is removed. @default no limit
+   */
   readonly maxEntries?: number;
 }
 

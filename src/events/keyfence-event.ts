@@ -50,5 +50,5 @@ export interface FaultEvent {
   readonly reason: string;
 }
 
-/** What Keyfence tells of its work: ids and reasons, never a key, a digest or a path. Frozen. */
+/** What Keyfence tells of its work: ids and reasons, never a key, a digest or a path. Frozen, but for dates. */
 export type KeyfenceEvent = KeyLifecycleEvent | KeysPrunedEvent | AccessDeniedEvent | FaultEvent;

@@ -114,6 +114,17 @@ describe('a question', () => {
     expect(asked.map(({ locator }) => locator)).toEqual(['a', 'b']);
   });
 
+  it.each<[string, Partial<KeyCacheOptions> | null, number]>([
+    ['that is older than an answer may be', { ttl: 200 }, 201],
+    ['without a cache', null, 1],
+  ])('is put again by who comes later than to one %s', (_what, options, later) => {
+    const { find, asked, clock } = setup(options);
+    void find('a');
+    clock.advance(later);
+    void find('a');
+    expect(asked).toHaveLength(2);
+  });
+
   it('that fails fails for all who wait, and is put again by the next', async () => {
     const { find, asked } = setup();
     const waiting = [find('a'), find('a')];

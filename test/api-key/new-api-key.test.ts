@@ -32,6 +32,15 @@ describe('parseNewKey', () => {
     ['paths', [], 'no paths'],
     ['paths', ['**'], 'every path'],
     ['paths', ['a/*.txt'], 'a pattern'],
+    ['scopes', ['files:read', , 'files:write'], 'a list with a hole'], // eslint-disable-line no-sparse-arrays -- the case
+    [
+      'paths',
+      Array.from({ length: 100 }, (_unused, index) => `${'d/'.repeat(60)}${index}/${'n'.repeat(200)}`),
+      'too many bytes',
+    ],
+    ['allowedIps', [`fe80::1%${'a'.repeat(1000)}`], 'a zone'],
+    ['allowedIps', ['10.0.0.0/08'], 'a padded prefix'],
+    ['allowedIps', ['0:0:0:0:0:0:1.2.3.4'], 'the compatible form'],
     ['scopes', undefined, 'nothing'],
     ['scopes', [], 'an empty list'],
     ['scopes', 'files:read', 'a text'],
@@ -88,4 +97,21 @@ describe('parseNewKey', () => {
       );
     },
   );
+});
+
+it('takes copies, by the time that a date holds', () => {
+  class Later extends Date {
+    override getTime(): number {
+      return 0;
+    }
+    override [Symbol.toPrimitive](): never {
+      throw new Error('not asked');
+    }
+  }
+  const scopes = ['files:read'];
+  const expiresAt = new Later(9);
+  const parsed = parse({ scopes, expiresAt }) as { scopes: string[]; expiresAt: Date };
+  scopes.push('*:*');
+  expect(parsed.scopes).toEqual(['files:read']);
+  expect(parsed.expiresAt).toEqual(new Date(9));
 });

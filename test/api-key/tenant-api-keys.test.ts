@@ -101,6 +101,14 @@ describe('rotate', () => {
     expect(await present(secret.reveal())).toMatchObject({ status: 'authenticated' });
   });
 
+  it('ends it also where a clock is slow', async () => {
+    const { keys, clock, present } = setup();
+    const old = await keys.issue(KEY);
+    await keys.rotate(old.record.id, { immediate: true });
+    clock.shift(-HOUR);
+    expect(await present(old.secret.reveal())).toMatchObject({ reason: 'rotated' });
+  });
+
   it('never lets a key live longer than it was to', async () => {
     const { keys, clock, stored, present } = setup();
     const expiresAt = clock.in(HOUR);
@@ -336,6 +344,38 @@ describe('the ceiling of a grant', () => {
     expect(await stored(record.id)).toMatchObject({ version: 1 });
     // What is taken away is the grantor's own limit then.
     expect(await granted.update(record.id, { paths: null })).toMatchObject({ paths: ['reports/**'] });
+  });
+
+  it('ends what a replaced key gives away with its grace', async () => {
+    const { keys, service, clock, present } = setup();
+    const old = await keys.issue(KEY);
+    await keys.rotate(old.record.id, { overlap: '1h' });
+    const found = await present(old.secret.reveal());
+    if (found.status !== 'authenticated') throw new Error('The control failed: the key is not in its grace.');
+    expect(found.principal.expiresAt).toEqual(clock.in(HOUR));
+    const granted = service.forTenant('acme', { grantedBy: found.principal });
+    expect(await refusalOf(granted.issue(KEY))).toBe('grant_exceeded');
+    const { secret } = await granted.issue({ ...KEY, expiresAt: clock.in(HOUR) });
+    expect(await present(secret.reveal())).toMatchObject({ status: 'authenticated' });
+    clock.advance(HOUR);
+    expect(await present(secret.reveal())).toMatchObject({ reason: 'expired' });
+  });
+
+  it('keeps a principal from the keys of another environment that share the store', async () => {
+    const { keys, memory, stored } = setup();
+    const { record } = await keys.issue(KEY);
+    const test = new KeyServices(memory, { format: { prefix: 'kf', environment: 'test' } });
+    const grantedBy = { tenantId: 'acme', keyId: 'key_test', scopes: ['files:read'] } as unknown as Principal;
+    const granted = test.service.forTenant('acme', { grantedBy });
+    for (const attempt of [granted.rotate(record.id), granted.update(record.id, {}), granted.revoke(record.id)]) {
+      expect(await refusalOf(attempt)).toBe('grant_exceeded');
+    }
+    expect(await stored(record.id)).toMatchObject({ version: 1 });
+  });
+
+  it('is refused where its name is misspelt, which would act for the system', () => {
+    const { service } = setup();
+    expect(() => service.forTenant('acme', { grantedby: {} } as object)).toThrow('grantedby');
   });
 
   it('hands a new key the paths of its grantor where it names none', async () => {

@@ -1,6 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Subscriber } from 'rxjs';
+import type { TenantId } from '../../src/principal/tenant-id.js';
 import type { KeyfenceEvent } from '../../src/events/keyfence-event.js';
 import { EVENT_CHANNEL, KeyfenceEvents } from '../../src/events/keyfence-events.service.js';
 import { CapturedLog } from '../support/captured-log.js';
@@ -52,6 +54,36 @@ describe('an event', () => {
     events.onApplicationShutdown();
     expect(complete).toHaveBeenCalledTimes(1);
   });
+});
+
+it('an event cannot be changed by one listener before the next', () => {
+  const events = new KeyfenceEvents();
+  const frozen: boolean[] = [];
+  events.stream.subscribe((event) => frozen.push('key' in event && Object.isFrozen(event.key)));
+  const key = { tenantId: 'acme' as TenantId, keyId: 'key_1' };
+  events.emit(() => ({
+    type: 'access_denied',
+    at: new Date(0),
+    errorCode: 'invalid_api_key',
+    reason: 'revoked',
+    key,
+  }));
+  expect(frozen).toEqual([true]);
+});
+
+it('a ready-made subscriber that throws, which rxjs does not guard, disturbs nobody', () => {
+  const events = new KeyfenceEvents();
+  events.stream.subscribe(
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- the case
+    new Subscriber<KeyfenceEvent>({
+      next: () => {
+        throw new TypeError('with a secret');
+      },
+    } as unknown as Subscriber<KeyfenceEvent>),
+  );
+  expect(() => {
+    events.emit(() => EVENT);
+  }).not.toThrow();
 });
 
 it('a listener that throws is logged by the class of its error, and by nothing that it says', () => {

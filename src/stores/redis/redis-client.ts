@@ -42,6 +42,10 @@ export function commandsOf(client: RedisClient, who: string): SendCommand {
     waiting += 1;
     try {
       return await send(args, key);
+    } catch (error) {
+      // ioredis notes on an error what was sent: a record with its digest, which no log should get.
+      if (error instanceof Error) Reflect.deleteProperty(error, 'command');
+      throw error;
     } finally {
       waiting -= 1;
     }
